@@ -1,0 +1,52 @@
+# One word per thing a person does here; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEV := .venv/.installed-dev
+
+.PHONY: help setup demo test check lint types imports bench chart clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install into .venv what running needs
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info < (3,14) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ": set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (about 2 GB, 1 to 2 minutes the first time) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -U pip
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV): $(STAMP)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	@touch $@
+
+demo: $(STAMP) ## run everything on this machine; Ctrl-C stops it
+	@$(BIN)/btc up
+
+test: $(DEV) ## run all tests: unit, embedded Kafka, browser where Chromium is
+	@$(BIN)/python -m pytest
+
+lint: $(DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(DEV)
+	@$(BIN)/mypy
+
+imports: $(DEV)
+	@$(BIN)/lint-imports
+
+chart: $(DEV) ## check the Helm chart
+	@test -f helm/Chart.yaml || echo "chart: not there yet (see CHANGELOG)"
+
+check: lint types imports test chart ## exactly what CI runs
+
+bench: $(DEV) ## measure everything again, see benchmarks/README.md
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove .venv; data in .btc stays
+	rm -rf .venv
