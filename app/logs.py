@@ -1,0 +1,52 @@
+"""Structured logging, set up in one call. What enters: settings; what leaves: lines for people, or ECS JSON."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import ecs_logging
+import structlog
+
+from app.settings import Settings
+
+SHARED = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.format_exc_info,
+]
+
+
+def set_up(settings: Settings, process: str) -> None:
+    """Send this process's log to standard error, in the format the settings name."""
+    logging.basicConfig(level=settings.log_level, stream=sys.__stderr__, format="%(message)s", force=True)
+    structlog.contextvars.bind_contextvars(**{"service.name": f"btc-{process}", "service.node.name": settings.instance})
+    structlog.configure(
+        processors=[*SHARED, *_tail(settings)],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
+        cache_logger_on_first_use=True,
+    )
+    if settings.log_format == "ecs":
+        logging.getLogger().handlers[0].setFormatter(ecs_logging.StdlibFormatter())
+
+
+def _tail(settings: Settings) -> list[Any]:
+    if settings.log_format == "ecs":
+        return [ecs_logging.StructlogFormatter()]
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S"),
+        _without_service,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=1),
+    ]
+
+
+def _without_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # On a console the supervisor already says whose line it is.
+    return {key: value for key, value in event.items() if not key.startswith("service.")}
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of one part of the house."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(part=name)
+    return bound

@@ -1,0 +1,58 @@
+"""Every Prometheus metric, declared in one place and called in one line."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_S = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+# Feed
+TICKS_TRADES = Counter("btc_ticks_trades_total", "Trades collected.", ["symbol"])
+TICKS_QUOTES = Counter("btc_ticks_quotes_total", "Quotes collected.", ["symbol"])
+TICKS_BATCHES = Counter("btc_ticks_batches_total", "Batches written, one per partition and second.", ["partition"])
+TICKS_MISSING = Counter("btc_ticks_missing_total", "Trade ids skipped by the stream.", ["symbol"])
+TICKS_REFILLED = Counter("btc_ticks_refilled_total", "Missing trades fetched over REST.", ["symbol"])
+TICKS_LATE = Counter("btc_ticks_late_total", "Trades that arrived after their second was closed.", ["symbol"])
+TICKS_MALFORMED = Counter("btc_ticks_malformed_total", "Frames of the exchange that could not be read.")
+TICKS_RECONNECTS = Counter("btc_ticks_reconnects_total", "Connections to the exchange opened again.", ["reason"])
+TICKS_SECOND = Gauge("btc_ticks_second", "Newest second written, exchange time.", ["partition"])
+TICKS_CLOSE_DELAY = Histogram(
+    "btc_ticks_close_delay_seconds", "From the end of the second to its acknowledged batch.", buckets=LATENCY_S
+)
+
+# Walk
+STAGE_LATENCY = Histogram(
+    "btc_stage_latency_seconds", "From the close of the second to the stage's acknowledged message.", ["stage"],
+    buckets=LATENCY_S,
+)  # fmt: skip
+BATCHES = Counter("btc_batches_total", "Batches worked on.", ["stage"])
+REPEATED = Counter("btc_repeated_total", "Batches that were true repeats and skipped.", ["stage"])
+ZOMBIE = Counter("btc_zombie_total", "Batches of an older collector generation, refused.", ["stage"])
+DEAD_LETTERS = Counter("btc_dead_letters_total", "Messages set aside.", ["topic"])
+SYMBOLS = Gauge("btc_symbols", "Symbols in the newest batch.", ["partition"])
+
+# Models
+MODEL_CALL = Histogram("btc_model_call_seconds", "One model call.", ["kind"], buckets=(0.0002, 0.0005, *LATENCY_S))
+MODEL_RUNNING = Gauge("btc_model_running", "1 for each release that forecasts.", ["model", "kind", "role"])
+MODEL_REFUSED = Counter("btc_model_refused_total", "Releases that failed verification.", ["reason"])
+FALLBACK = Counter("btc_fallback_total", "Batches served by the naive forecast.")
+
+# Skill
+SKILL = Gauge("btc_skill", "1 − pinball loss ÷ naive's.", ["symbol", "model", "horizon_s"])
+COVERAGE = Gauge("btc_coverage", "Share of outcomes inside the 90 % interval.", ["symbol", "model", "horizon_s"])
+MAE = Gauge("btc_mae", "Mean absolute error, log return.", ["symbol", "model", "horizon_s"])
+RMSE = Gauge("btc_rmse", "Root mean squared error, log return.", ["symbol", "model", "horizon_s"])
+SETTLED = Counter("btc_settled_total", "Forecasts settled, (symbol, second) pairs.", ["horizon_s"])
+VOID = Counter("btc_void_total", "Forecasts that could not be settled.", ["horizon_s", "reason"])
+
+# Reading side
+API_REQUESTS = Counter("btc_api_requests_total", "Answered requests.", ["route", "method", "status"])
+API_LATENCY = Histogram("btc_api_latency_seconds", "Time to answer.", ["route"], buckets=(0.001, *LATENCY_S))
+API_WEBSOCKETS = Gauge("btc_api_websockets", "Connected WebSocket clients.")
+API_DROPPED = Counter("btc_api_dropped_total", "Updates dropped for clients that could not keep up.")
+BOARD_SECOND = Gauge("btc_board_second", "Newest second on the board, exchange time.")
+BOARD_BYTES = Gauge("btc_board_bytes", "Bytes the board holds.")
+ARCHIVE_ROWS = Counter("btc_archive_rows_total", "Rows written to Parquet.", ["topic"])
+ARCHIVE_FILES = Counter("btc_archive_files_total", "Parquet files written.", ["topic"])
+ARCHIVE_ERRORS = Counter("btc_archive_errors_total", "Writes that failed and are tried again.", ["reason"])
+
+# Every process
+ERRORS = Counter("btc_errors_total", "Errors that were survived.", ["process", "kind"])
