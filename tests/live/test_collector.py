@@ -1,0 +1,290 @@
+"""The collector between an emulated exchange and the embedded Kafka: every second, every trade, exactly once."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.broker import Broker
+from app.clock import wall_ms
+from app.collector import Collector
+from app.exchange import Exchange, replay
+from app.exchange.faults import Fault
+from app.kafka import last_offsets, partitions_of, reader
+from app.ledger import place_of
+from app.metrics import TICKS_RECONNECTS
+from app.records import TickBatch
+from app.settings import Settings
+from app.topics import TICKS
+
+RECORDING = "binance-ws/spot-btcusdt-20230405.dat.gz"
+PROCESS = """
+import asyncio
+from app import collector, logs
+from app.settings import settings
+logs.set_up(settings(), "collector")
+asyncio.run(collector.run(settings()))
+"""
+SPEED = 20.0
+FIRST_SECOND, LAST_SECOND = 1680652799, 1680653213  # of the recording
+IDS = list(range(3071245454, 3071245454 + 3144))
+
+
+@pytest.fixture
+async def exchange(recordings: Path) -> AsyncIterator[Exchange]:
+    """Serve the recorded seven minutes of BTCUSDT at twenty times their speed."""
+    async with Exchange(replay([recordings / RECORDING]), speed=SPEED) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(kafka: str, prefix: str, exchange: Exchange) -> Settings:
+    """Return the settings of a collector of this test alone."""
+    return Settings(
+        kafka_url=kafka, topic_prefix=prefix, app_id=prefix, speed=SPEED,
+        exchange_ws_url=exchange.ws_url, exchange_rest_url=exchange.rest_url,
+    )  # fmt: skip
+
+
+async def batches(settings: Settings) -> list[TickBatch]:
+    """Return every batch written, in order."""
+    consumer = reader(settings)
+    await consumer.start()
+    try:
+        partitions = partitions_of(TICKS.full(settings), settings.partitions)
+        consumer.assign(partitions)
+        ends, found = await last_offsets(consumer, partitions), []
+        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+            for messages in (await consumer.getmany(timeout_ms=200)).values():
+                found += [msgspec.json.decode(message.value, type=TickBatch) for message in messages]
+    finally:
+        await consumer.stop()
+    return found
+
+
+def as_read(written: list[TickBatch]) -> list[TickBatch]:
+    """Return what a reader keeps: no lower generation, no second twice."""
+    kept: list[TickBatch] = []
+    for batch in written:
+        if not kept or (batch.second > kept[-1].second and batch.generation >= kept[-1].generation):
+            kept.append(batch)
+    return kept
+
+
+def assert_complete(kept: list[TickBatch], expected: list[int] = IDS) -> None:
+    """Every second and every trade is there, exactly once."""
+    seconds = [batch.second for batch in kept]
+    assert seconds == list(range(seconds[0], seconds[-1] + 1))
+    ids = [trade_id for batch in kept for trade_id in batch.symbols["BTCUSDT"].trades.id]
+    assert sorted(ids) == expected
+
+
+async def until(true: Callable[[], bool | Awaitable[bool]], timeout_s: float = 45.0) -> None:
+    """Wait for something to become true."""
+    async with asyncio.timeout(timeout_s):
+        while not (await answer if isinstance(answer := true(), Awaitable) else answer):
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def collecting(settings: Settings) -> AsyncIterator[Collector]:
+    """Run a collector in this process."""
+    collector = Collector(settings)
+    task = asyncio.create_task(collector.run())
+    try:
+        yield collector
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled()
+
+
+class Replica:
+    """A collector in a process of its own."""
+
+    def __init__(self, settings: Settings, instance: str, log: Path) -> None:
+        environment = {
+            f"BTC_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in settings.model_dump(include=settings.model_fields_set).items()
+        }
+        self.log = log
+        with log.open("wb") as lines:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROCESS],
+                stderr=lines,
+                env={**os.environ, **environment, "BTC_INSTANCE": instance},
+            )
+
+    @property
+    def fills(self) -> bool:
+        """Whether it was given the one partition with a symbol, last of all."""
+        return "fills a partition" in self.log.read_text()
+
+
+@contextmanager
+def replicas(settings: Settings, folder: Path) -> Iterator[Callable[[str], Replica]]:
+    """Start replicas, and end them all."""
+    started: list[Replica] = []
+
+    def start(instance: str) -> Replica:
+        started.append(Replica(settings, instance, folder / f"{instance}-{len(started)}.log"))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for replica in started:
+            replica.process.kill()
+            replica.process.wait()
+
+
+def newest(settings: Settings) -> Callable[[int], Callable[[], Awaitable[bool]]]:
+    """Return a question: has this second been written?"""
+
+    def at_least(second: int) -> Callable[[], Awaitable[bool]]:
+        async def written() -> bool:
+            await asyncio.sleep(0.4)
+            place = place_of(await batches(settings))
+            return place is not None and place.second >= second
+
+        return written
+
+    return at_least
+
+
+async def test_every_trade_of_the_recording_arrives_exactly_once_and_no_second_is_missing(
+    settings: Settings,
+) -> None:
+    """Seven recorded minutes, replayed at speed 20."""
+    async with collecting(settings) as collector:
+        await until(lambda: collector.progress.get("second", 0) >= LAST_SECOND + 1)
+    kept = await batches(settings)
+    assert kept[0].second == FIRST_SECOND  # the first trade is older than the first frame
+    assert_complete(kept)
+    assert sum(len(batch.symbols["BTCUSDT"].quotes.bid) for batch in kept) == 8015
+    assert collector.progress["completeness"] == 1.0
+
+
+async def test_a_replica_takes_over_from_one_that_is_killed_without_losing_or_doubling_anything(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Two replicas; kill −9 ends the one that fills the partition."""
+    written = newest(settings)
+    with replicas(settings, tmp_path) as start:
+        first = start("a")
+        await until(lambda: first.fills)
+        second = start("b")
+        await until(written(FIRST_SECOND + 80))
+        owner, other = (first, second) if not second.fills else (second, first)
+        at = other.log.stat().st_size
+        owner.process.kill()
+        await until(lambda: "fills a partition" in other.log.read_text()[at:])
+        await until(written(LAST_SECOND + 1))
+    kept = as_read(await batches(settings))
+    assert_complete(kept)
+    assert any(batch.late for batch in kept)
+    assert kept[-1].generation > kept[0].generation
+
+
+async def test_a_killed_collector_that_comes_back_goes_on_without_a_hole(settings: Settings, tmp_path: Path) -> None:
+    """One replica, kill −9, started again: its static membership is given back at once."""
+    written = newest(settings)
+    with replicas(settings, tmp_path) as start:
+        first = start("a")
+        await until(lambda: first.fills)
+        await until(written(FIRST_SECOND + 80))
+        first.process.kill()
+        killed_ms = wall_ms()
+        again = start("a")
+        await until(lambda: again.fills)
+        assert wall_ms() - killed_ms < 8_000
+        await until(written(LAST_SECOND + 1))
+    kept = as_read(await batches(settings))
+    assert_complete(kept)
+
+
+def up_to_now(kept: list[TickBatch]) -> list[int]:
+    """Return the ids from the recording's first to the last one written."""
+    return list(range(IDS[0], kept[-1].symbols["BTCUSDT"].last_id + 1))
+
+
+async def test_what_a_broken_a_silent_and_a_refusing_exchange_withheld_is_refilled(
+    settings: Settings, exchange: Exchange
+) -> None:
+    """Disconnected; two wall seconds of lost events; REST refusing for as long."""
+    async with collecting(settings) as collector:
+        await until(lambda: collector.progress.get("second", 0) >= FIRST_SECOND + 20)
+        exchange.faults.set(Fault("disconnect"))
+        await asyncio.sleep(1)
+        exchange.faults.set(Fault("silence", 2.0))
+        exchange.faults.set(Fault("too_many_requests", 2.0))
+        await until(lambda: collector.progress["refilled"] > 0 and collector.progress["completeness"] == 1.0)
+        await asyncio.sleep(0.5)
+    kept = await batches(settings)
+    assert_complete(kept, up_to_now(kept))
+    assert collector.progress["skipped"] > 0
+    assert sum(batch.symbols["BTCUSDT"].late for batch in kept) >= collector.progress["refilled"]
+    assert collector.progress["missing"] == 0
+
+
+async def test_a_silent_socket_is_replaced_after_five_seconds(
+    settings: Settings, exchange: Exchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The connection stands, its pings are answered, and nothing comes."""
+    before = TICKS_RECONNECTS.labels("silence")._value.get()
+    async with collecting(settings) as collector:
+        await until(lambda: collector.progress.get("second", 0) >= FIRST_SECOND + 20)
+        exchange.faults.set(Fault("silence", 5.5))
+        await until(lambda: TICKS_RECONNECTS.labels("silence")._value.get() > before)
+        await until(lambda: collector.progress["refilled"] > 0 and collector.progress["completeness"] == 1.0)
+        await asyncio.sleep(0.5)
+    kept = await batches(settings)
+    assert_complete(kept, up_to_now(kept))
+
+
+async def test_a_collector_that_is_stopped_and_started_again_goes_on_where_it_ended(settings: Settings) -> None:
+    """What was complete is written before it leaves; what came meanwhile is fetched."""
+    async with collecting(settings) as collector:
+        await until(lambda: collector.progress.get("second", 0) >= FIRST_SECOND + 30)
+    before = await batches(settings)
+    async with collecting(settings) as collector:
+        await until(lambda: collector.progress.get("second", 0) >= before[-1].second + 60)
+    kept = await batches(settings)
+    assert kept[: len(before)] == before
+    assert_complete(kept, up_to_now(kept))
+
+
+async def test_seconds_wait_for_a_broker_that_restarts_and_none_is_lost(settings: Settings, broker: Broker) -> None:
+    """Kafka gone for some seconds: everything arrives, in order."""
+    async with collecting(settings) as collector:
+        await until(lambda: collector.progress.get("second", 0) >= FIRST_SECOND + 20)
+        await asyncio.to_thread(broker.stop)
+        await asyncio.sleep(1)
+        await asyncio.to_thread(broker.start)
+        stopped_at = collector.progress["second"]
+        await until(lambda: collector.progress["second"] >= stopped_at + 100 and collector.progress["lag_s"] < 1)
+    kept = as_read(await batches(settings))
+    assert_complete(kept, up_to_now(kept))
+
+
+async def test_a_replica_that_stops_in_order_hands_over_at_once(settings: Settings) -> None:
+    """Nobody waits for the session of a member that said goodbye."""
+    async with collecting(settings.model_copy(update={"instance": "z"})) as other:
+        await until(lambda: other.progress.get("second", 0) >= FIRST_SECOND + 20)
+        async with collecting(settings.model_copy(update={"instance": "a"})) as first:
+            await until(lambda: first.progress["partitions"] + other.progress["partitions"] == 1)
+            await until(lambda: max(one.progress.get("lag_s", 9) for one in (first, other)) < 9)
+            await asyncio.sleep(2)
+            mine = first.progress["partitions"]
+        stopped_ms = wall_ms()
+        await until(lambda: other.progress["partitions"] == 1 and other.progress["lag_s"] < 1)
+        assert wall_ms() - stopped_ms < 4_000
+    kept = as_read(await batches(settings))
+    assert mine == 1, "the first replica should have held the partition"
+    assert_complete(kept, up_to_now(kept))
