@@ -1,0 +1,113 @@
+"""Forecasts that wait for their outcome: one second of one partition.
+
+What enters: a `PredictionBatch`, checked here once and for all, or the packed record of one. What leaves: arrays, and
+packed bytes for the ring `tables/pending`. Forecasts are held as float32, the mid as float64; packing loses nothing.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from app.domain.axes import F32, F64, Bools
+from app.records import Forecast, PredictionBatch
+
+Nested = Sequence[float] | Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]]
+EMPTY: F32 = np.zeros(0, np.float32)
+
+
+class Packed(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One slot of the ring; arrays as raw little-endian bytes."""
+
+    second: int
+    horizons_s: tuple[int, ...]
+    levels: tuple[float, ...]
+    symbols: tuple[str, ...]
+    models: tuple[tuple[str, str], ...]  # id, kind
+    mid: bytes  # float64 [S], 0 where unpriced
+    volatility: bytes  # float32 [S]
+    values: bytes  # float32 [H,M,S,1+Q]: the mean, then the quantiles
+
+
+class Pending:
+    """One second's forecasts. A horizon's part is let go once it is settled."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.second, self.symbols, self.models = packed.second, packed.symbols, packed.models
+        self.mid: F64 = np.frombuffer(packed.mid, np.float64)
+        self.priced: Bools = self.mid > 0
+        self.volatility: F32 = np.frombuffer(packed.volatility, np.float32)
+        shape = (len(packed.horizons_s), len(self.models), len(self.symbols), 1 + len(packed.levels))
+        values = np.frombuffer(packed.values, np.float32).reshape(shape)
+        self.values: list[F32] = [part.copy() for part in values]
+
+    def share(self, other: "Pending") -> None:
+        """Use the other's names where they are the same: three hundred seconds then hold them once."""
+        self.symbols = other.symbols if other.symbols == self.symbols else self.symbols
+        self.models = other.models if other.models == self.models else self.models
+
+    def release(self, horizons: Sequence[int]) -> None:
+        """Let go of the forecasts of these horizons' places."""
+        for place in horizons:
+            self.values[place] = EMPTY
+
+
+def unpacked(record: bytes) -> Packed:
+    """Return the slot packed in a record of the ring."""
+    return msgspec.msgpack.decode(record, type=Packed)
+
+
+def packed(batch: PredictionBatch, horizons_s: tuple[int, ...], levels: tuple[float, ...]) -> Packed:
+    """Return what of a batch waits for its outcome; ValueError says in one line what of it does not fit."""
+    if (tuple(batch.horizons_s), tuple(batch.levels)) != (horizons_s, levels):
+        given = f"horizons {batch.horizons_s} and levels {batch.levels}"
+        raise ValueError(f"predictions are for {given}, not for {list(horizons_s)} and {list(levels)}")
+    _distinct("symbols", batch.symbols)
+    _distinct("forecasts' models", [forecast.model for forecast in batch.forecasts])
+    count = len(batch.symbols)
+    mid = _array("mid", batch.mid, (count,))
+    priced = _array("priced", batch.priced, (count,)) > 0
+    volatility = _array("volatility", batch.volatility, (count,)).astype(np.float32)
+    if (mid[priced] <= 0).any() or (volatility < 0).any():
+        raise ValueError("mid must be positive where priced, and volatility must not be negative")
+    parts = [_values(forecast, count, len(horizons_s), len(levels)) for forecast in batch.forecasts]
+    values = np.stack(parts) if parts else np.zeros((0, count, len(horizons_s), 1 + len(levels)), np.float32)
+    return Packed(
+        second=batch.second,
+        horizons_s=horizons_s,
+        levels=levels,
+        symbols=tuple(batch.symbols),
+        models=tuple((forecast.model, forecast.kind) for forecast in batch.forecasts),
+        mid=np.where(priced, mid, 0.0).tobytes(),
+        volatility=volatility.tobytes(),
+        values=values.transpose(2, 0, 1, 3).tobytes(),
+    )
+
+
+def _values(forecast: Forecast, symbols: int, horizons: int, levels: int) -> F32:
+    """Return the mean, then the quantiles: [S,H,1+Q]."""
+    mean = _array(f"mean of {forecast.model}", forecast.mean, (symbols, horizons), np.float32)
+    quantiles = _array(f"quantiles of {forecast.model}", forecast.quantiles, (symbols, horizons, levels), np.float32)
+    return np.concatenate([mean[..., None], quantiles], axis=-1)
+
+
+def _array(name: str, values: Nested, shape: tuple[int, ...], dtype: type[np.floating] = np.float64) -> np.ndarray:
+    """Return an array of this shape, all finite; ValueError otherwise."""
+    try:
+        with np.errstate(over="ignore"):
+            array = np.asarray(values, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not {shape} numbers: {error}") from None
+    if array.size == 0 and math.prod(shape) == 0:
+        return np.zeros(shape, dtype)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, not {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds values that are not finite")
+    return array
+
+
+def _distinct(name: str, values: Sequence[str]) -> None:
+    if len(set(values)) != len(values):
+        raise ValueError(f"{name} repeat: {sorted({value for value in values if values.count(value) > 1})}")
