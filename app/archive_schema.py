@@ -1,0 +1,68 @@
+"""Columns of the archive's files. What leaves: one Arrow schema per topic; prices, sizes and returns are doubles."""
+
+import msgspec
+import pyarrow as pa
+
+from app.records import Score
+
+TEXTS = pa.list_(pa.string())
+TRADE = pa.struct(
+    {
+        "id": pa.int64(),
+        "time_ms": pa.int64(),
+        "price": pa.float64(),
+        "quantity": pa.float64(),
+        "buyer_maker": pa.bool_(),
+    }
+)
+QUOTE = pa.struct(
+    {
+        "time_ms": pa.int64(),
+        "bid": pa.float64(),
+        "bid_size": pa.float64(),
+        "ask": pa.float64(),
+        "ask_size": pa.float64(),
+    }
+)
+SETTLED = pa.struct(
+    {
+        "symbol": pa.string(),
+        "horizon_s": pa.int32(),
+        "origin": pa.int64(),
+        "realised": pa.float64(),  # null where void
+        "void": pa.string(),  # the reason, null where settled
+    }
+)
+_SCORE_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+SCORE = pa.struct(
+    [
+        (field.name, _SCORE_TYPES.get(field.type, pa.string()))
+        for field in msgspec.structs.fields(Score)
+        if field.name not in {"coverage", "pit"}
+    ]
+    + [("coverage", pa.map_(pa.string(), pa.float64())), ("pit", pa.list_(pa.float64()))]
+)
+
+PLACE: dict[str, pa.DataType] = {
+    "partition": pa.int32(),
+    "kafka_offset": pa.int64(),
+    "repeat": pa.bool_(),  # a second already archived, or an older collector's: readers skip it
+    "second": pa.int64(),
+    "closed_ms": pa.float64(),
+    "generation": pa.int64(),
+}
+TICKS = pa.schema(
+    PLACE
+    | {"late": pa.bool_(), "symbol": pa.string(), "last_id": pa.int64(), "late_trades": pa.int64()}
+    | {"missing": pa.int64(), "trades": pa.list_(TRADE), "quotes": pa.list_(QUOTE)}
+)
+FEATURES = pa.schema(
+    PLACE | {"sent_ms": pa.float64(), "symbol": pa.string(), "feature_schema": pa.string(), "flags": TEXTS}
+)
+PREDICTIONS = pa.schema(
+    PLACE
+    | {"sent_ms": pa.float64(), "model": pa.string(), "kind": pa.string(), "role": pa.string(), "champion": pa.bool_()}
+    | {"symbol": pa.string(), "horizon_s": pa.int32(), "mid": pa.float64(), "volatility": pa.float64(), "flags": TEXTS}
+    | {"mean": pa.float64()}
+)
+OUTCOMES = pa.schema(PLACE | {"sent_ms": pa.float64(), "settled": pa.list_(SETTLED), "scores": pa.list_(SCORE)})
