@@ -1,0 +1,14 @@
+"""The exchange in a box: Binance's spot streams and REST on loopback, from a synthetic market or a recording.
+
+>>> market = synthetic(7, "BTCUSDT")
+>>> market.symbols
+('BTCUSDT',)
+"""
+
+from app.exchange.replay import replay
+from app.exchange.run import run
+from app.exchange.server import Exchange, serve
+from app.exchange.source import Source, SourceError
+from app.exchange.synthetic import synthetic
+
+__all__ = ["Exchange", "Source", "SourceError", "replay", "run", "serve", "synthetic"]

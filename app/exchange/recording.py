@@ -1,0 +1,84 @@
+"""Raw recordings; enters: paths; leaves: each message with its receive time, and the lines that are none.
+
+Two formats, plain or gzip, told apart by their lines:
+
+- `1680652800004107 {"stream":"btcusdt@trade","data":{…}}`   receive time in µs
+- `1633998512.0633569: {"stream":"nknusdt@aggTrade","data":{…}}`   in s, after a first line with the URL
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+import msgspec
+
+from app.exchange.source import SourceError
+
+GZIP_MAGIC = b"\x1f\x8b"
+EARLIEST_US, LATEST_US = 1_230_768_000_000_000, 4_102_444_800_000_000  # 2009 (Bitcoin's first block) to 2100
+
+
+class Message(NamedTuple):
+    """One recorded message of the combined stream."""
+
+    received_us: int
+    stream: str
+    data: bytes  # the payload, as it came
+    place: str  # file:line
+
+
+class Malformed(NamedTuple):
+    """A line that is no message."""
+
+    place: str  # file:line
+    reason: str
+
+
+class _Combined(msgspec.Struct):
+    stream: str
+    data: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(_Combined)
+
+
+def read(path: Path) -> Iterator[Message | Malformed]:
+    """Every line of the recording in turn; raises SourceError if the file cannot be read (to its end)."""
+    try:
+        with _open(path) as lines:
+            for number, line in enumerate(lines, start=1):
+                text = line.strip()
+                if text and not (number == 1 and text.startswith((b"ws://", b"wss://"))):
+                    yield _message(text, f"{path.name}:{number}")
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"recording {path}: cannot be read ({reason}); give the path of a readable file") from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        zipped = file.read(2) == GZIP_MAGIC
+    return cast("IO[bytes]", gzip.open(path, "rb") if zipped else path.open("rb"))
+
+
+def _message(text: bytes, place: str) -> Message | Malformed:
+    stamp, _, payload = text.partition(b" ")
+    try:
+        received_us = _microseconds(stamp)
+        message = _decoder.decode(payload)
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        return Malformed(place, str(error))
+    return Message(received_us, message.stream, bytes(message.data), place)
+
+
+def _microseconds(stamp: bytes) -> int:
+    """b"1680652800004107" or b"1633998512.0633569:" → µs since 1970."""
+    in_seconds = stamp.endswith(b":") or b"." in stamp
+    received_us = round(float(stamp.rstrip(b":")) * 1e6) if in_seconds else int(stamp)
+    if not EARLIEST_US <= received_us <= LATEST_US:
+        raise ValueError(f"receive time {stamp.decode(errors='replace')} is not between 2009 and 2100")
+    return received_us

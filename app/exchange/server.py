@@ -1,0 +1,190 @@
+"""The exchange on a port; enters: a source; leaves: a server that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+
+from app.exchange.clients import Clients
+from app.exchange.emulator import Emulator
+from app.exchange.faults import Faults
+from app.exchange.feed import Feed
+from app.exchange.pace import Pace
+from app.exchange.rest import Rest
+from app.exchange.sent import Sent, remembered
+from app.exchange.source import Source, SourceError
+from app.exchange.streams import Streams
+from app.exchange.weight import Weight
+from app.exchange.wire import UNREAD_BYTES, Wire
+from app.ports import holder
+
+DAY_S = 86_400.0
+LONGEST_MESSAGE_BYTES = 64 * 1024  # of a client
+
+
+class Exchange:
+    """A running exchange: `async with Exchange(source) as exchange: exchange.ws_url, exchange.rest_url`.
+
+    `hold` lets the clock stand still until the first client subscribes (default: for recordings). `life_s`, `ping_s`
+    and `pong_s` are wall seconds. Raises SourceError when the port is taken.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float = 1.0,
+        hold: bool | None = None,
+        life_s: float = DAY_S,
+        ping_s: float = 20.0,
+        pong_s: float = 60.0,
+        unread_bytes: int = UNREAD_BYTES,
+    ) -> None:
+        if not speed > 0:
+            raise SourceError(f"speed {speed} is out of range; choose a number above 0")
+        span_us = source.span_us
+        self.source, self.host, self.port = source, host, port
+        self.pace = Pace(span_us and span_us[0], speed, hold=span_us is not None if hold is None else hold)
+        self.sent, self.faults, self.clients = Sent(remembered(len(source.symbols))), Faults(), Clients(unread_bytes)
+        self.feed = Feed(source, self.pace, self.clients, self.faults, self.sent)
+        self.clients.changed = self.feed.redraw
+        self.faults.disconnect = self.clients.disconnect_all
+        self.emulator = Emulator(
+            source, self.pace, clients=self.clients, feed=self.feed, faults=self.faults, sent=self.sent
+        )
+        self.rest = Rest(source, self.pace, self.faults, Weight())
+        streams = Streams(self.clients, life_s)
+        app = Starlette(routes=[*streams.routes(), *self.rest.routes(), *self.emulator.routes()])
+        self._server = _Server(_config(app, ping_s, pong_s))
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    @property
+    def ws_url(self) -> str:
+        """What python-binance takes as STREAM_URL: `ws://127.0.0.1:4711/`."""
+        return f"ws://{self.host}:{self.port}/"
+
+    @property
+    def rest_url(self) -> str:
+        """What stands before `/api`: `http://127.0.0.1:4711`."""
+        return f"http://{self.host}:{self.port}"
+
+    def stop(self) -> None:
+        """Let the server end; `wait` returns soon after."""
+        self._server.should_exit = True
+
+    async def wait(self) -> None:
+        """Return when the server ended; raise if a part of it failed."""
+        await asyncio.wait(self._tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+        _raise_from(self._tasks)
+
+    async def __aenter__(self) -> Self:
+        listener = _bind(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        self._tasks = [
+            asyncio.create_task(self._server.serve(sockets=[listener])),
+            asyncio.create_task(self.feed.run()),
+        ]
+        self._tasks.append(asyncio.create_task(self._server.ready.wait(), name="ready"))
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        _raise_from(self._tasks)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        for task in self._tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        _raise_from(self._tasks)
+
+
+async def serve(
+    source: Source,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    speed: float = 1.0,
+    hold: bool | None = None,
+    ready: Callable[[Exchange], None] | None = None,
+) -> None:
+    """Serve until cancelled, or until SIGTERM or SIGINT; `ready` is called when clients can connect."""
+    async with Exchange(source, host=host, port=port, speed=speed, hold=hold) as exchange:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+                loop.add_signal_handler(number, exchange.stop)
+        if ready:
+            ready(exchange)
+        await exchange.wait()
+
+
+def _raise_from(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Raise what ended a task, if anything did but a cancellation."""
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            raise error
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs it, and says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Capture none."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say when clients can connect."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _config(app: Starlette, ping_s: float, pong_s: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        ws=Wire,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=pong_s,
+        ws_per_message_deflate=False,
+        ws_max_size=LONGEST_MESSAGE_BYTES,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise SourceError(_why_not(host, port, error)) from error
+    return listener
+
+
+def _why_not(host: str, port: int, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        who = holder(port) or "another process"
+        return f"port {port} on {host} is taken by {who}; stop it or choose another port (0: any free one)"
+    return f"cannot listen on {host}:{port} ({error}); choose another host or port"

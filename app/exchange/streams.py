@@ -1,0 +1,74 @@
+"""The WebSocket endpoints `/stream?streams=a/b`, `/ws/<stream>` and `/ws`; enters: a connection; leaves: its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from app.exchange.clients import Client, Clients
+from app.exchange.control import MOST_STREAMS, reply
+
+MESSAGES_PER_S = 5
+POLICY_VIOLATION = 1008
+
+
+class Streams:
+    """Serves connections into `clients`; each ends after `life_s` wall seconds, as Binance's do after a day."""
+
+    def __init__(self, clients: Clients, life_s: float) -> None:
+        self._clients = clients
+        self._life_s = life_s
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes to mount."""
+        return [
+            WebSocketRoute("/stream", self.combined),
+            WebSocketRoute("/ws", self.raw),
+            WebSocketRoute("/ws/{streams:path}", self.raw),
+        ]
+
+    async def combined(self, websocket: WebSocket) -> None:
+        """`/stream?streams=btcusdt@aggTrade/btcusdt@bookTicker`."""
+        await self._serve(websocket, websocket.query_params.get("streams", ""), combined=True)
+
+    async def raw(self, websocket: WebSocket) -> None:
+        """`/ws/btcusdt@aggTrade`: bare payloads."""
+        await self._serve(websocket, websocket.path_params.get("streams", ""), combined=False)
+
+    async def _serve(self, websocket: WebSocket, streams: str, *, combined: bool) -> None:
+        names = [name for name in streams.split("/") if name]
+        if len(names) > MOST_STREAMS:
+            await websocket.close(POLICY_VIOLATION)
+            return
+        await websocket.accept()
+        client = Client(websocket.state.wire, combined)
+        self._clients.everyone.add(client)
+        self._clients.subscribe(client, names)
+        ending = asyncio.get_running_loop().call_later(self._life_s, self._end, client, "lifetime", 1000, "24 hours")
+        try:
+            await self._listen(websocket, client)
+        finally:
+            ending.cancel()
+            self._clients.leave(client)
+
+    async def _listen(self, websocket: WebSocket, client: Client) -> None:
+        recent: deque[float] = deque(maxlen=MESSAGES_PER_S)
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text: str | bytes = message.get("text") or message.get("bytes") or b""
+            now = time.monotonic()
+            if len(recent) == MESSAGES_PER_S and now - recent[0] < 1.0:
+                self._end(client, "flood", POLICY_VIOLATION, "Too many requests")
+                return
+            recent.append(now)
+            client.connection.push([reply(text, client, self._clients)])
+
+    def _end(self, client: Client, why: str, code: int, reason: str) -> None:
+        self._clients.closed[why] += 1
+        client.connection.close(code, reason)

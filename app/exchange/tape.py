@@ -1,0 +1,183 @@
+"""Recorded messages, made ready to serve; enters: paths; leaves: events in order, and each symbol's columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from app.exchange.columns import Ints, Quotes, Scale, Trades, no_trades
+from app.exchange.frames import stream_name
+from app.exchange.recording import Malformed, Message, read
+from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.logs import logger
+
+MALFORMED_KEPT = 100
+Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?$")]
+Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,20}$")]
+log = logger("exchange")
+
+
+class RecordedTrade(msgspec.Struct):
+    """A `trade` or an `aggTrade`; the id is `t` in the one, `a` in the other (where a `trade` has an order number)."""
+
+    e: str
+    E: Whole
+    s: Symbol
+    p: Number
+    q: Number
+    T: Whole
+    m: bool
+    t: Whole | None = None
+    a: Whole | None = None
+
+
+class RecordedQuote(msgspec.Struct):
+    """A `bookTicker`."""
+
+    u: Whole
+    s: Symbol
+    b: Number
+    B: Number
+    a: Number
+    A: Number
+
+
+@dataclass(slots=True)
+class Tape:
+    """What a set of recordings holds."""
+
+    events: list[Event] = field(default_factory=list)
+    scales: dict[str, Scale] = field(default_factory=dict)
+    trades: dict[str, Trades] = field(default_factory=dict)  # by trade time
+    quotes: dict[str, Quotes] = field(default_factory=dict)  # by receive time
+    malformed: list[Malformed] = field(default_factory=list)  # the first ones
+    malformed_count: int = 0
+    not_served: Counter[str] = field(default_factory=Counter)  # by kind of stream
+
+
+def record(paths: Sequence[Path]) -> Tape:
+    """Read the recordings; lines that are no messages are counted, named in the log and skipped."""
+    tape, reader = Tape(), _Reader()
+    for path in paths:
+        for line in read(path):
+            malformed = line if isinstance(line, Malformed) else reader.take(line, tape.not_served)
+            if malformed:
+                _set_aside(tape, malformed)
+    reader.finish(tape)
+    return tape
+
+
+def _set_aside(tape: Tape, malformed: Malformed) -> None:
+    tape.malformed_count += 1
+    if len(tape.malformed) < MALFORMED_KEPT:
+        tape.malformed.append(malformed)
+        log.warning("recorded line skipped", place=malformed.place, reason=malformed.reason)
+
+
+class _Reader:
+    """Collects decoded messages until all files are read."""
+
+    def __init__(self) -> None:
+        self.trades: dict[tuple[str, int], tuple[Message, RecordedTrade]] = {}  # once each, whatever files overlap
+        self.agg_trades: dict[tuple[str, int], tuple[Message, RecordedTrade]] = {}
+        self.quotes: list[tuple[Message, RecordedQuote]] = []
+
+    def take(self, message: Message, not_served: Counter[str]) -> Malformed | None:
+        kind = message.stream.partition("@")[2]
+        try:
+            if kind == BOOK_TICKER:
+                quote = msgspec.json.decode(message.data, type=RecordedQuote)
+                self.quotes.append((message, quote))
+            elif kind in {TRADE, AGG_TRADE}:
+                self._take_trade(message, kind)
+            else:
+                not_served[kind] += 1
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            return Malformed(message.place, str(error))
+        return None
+
+    def _take_trade(self, message: Message, kind: str) -> None:
+        trade = msgspec.json.decode(message.data, type=RecordedTrade)
+        key = trade.t if kind == TRADE else trade.a
+        if key is None:
+            raise ValueError("a trade without id")
+        (self.trades if kind == TRADE else self.agg_trades).setdefault((trade.s, key), (message, trade))
+
+    def finish(self, tape: Tape) -> None:
+        """Turn what was collected into events and columns."""
+        aggregated = {symbol for symbol, _ in self.agg_trades}
+        as_aggregates = {key: value for key, value in self.trades.items() if key[0] not in aggregated} | self.agg_trades
+        for (symbol, key), (message, _) in self.trades.items():
+            tape.events.append(_event(message, symbol, TRADE, key, message.data))
+        for (symbol, key), (message, trade) in as_aggregates.items():
+            tape.events.append(_event(message, symbol, AGG_TRADE, key, _as_aggregate(message, trade, key)))
+        for message, quote in self.quotes:
+            tape.events.append(_event(message, quote.s, BOOK_TICKER, quote.u, message.data))
+        tape.events.sort(key=lambda event: event.due_us)
+        for symbol in dict.fromkeys(event.symbol for event in tape.events):
+            self._columns(tape, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
+
+    def _columns(self, tape: Tape, symbol: str, trades: dict[int, tuple[Message, RecordedTrade]]) -> None:
+        quotes = [(message, quote) for message, quote in self.quotes if quote.s == symbol]
+        prices = [t.p for _, t in trades.values()] + [p for _, q in quotes for p in (q.b, q.a)]
+        amounts = [t.q for _, t in trades.values()] + [p for _, q in quotes for p in (q.B, q.A)]
+        scale = Scale(_decimals(prices), _decimals(amounts))
+        tape.scales[symbol] = scale
+        tape.trades[symbol] = _trade_columns(trades, scale)
+        tape.quotes[symbol] = _quote_columns(quotes, scale)
+
+
+def _event(message: Message, symbol: str, kind: str, key: int, data: bytes) -> Event:
+    return Event(message.received_us, symbol, kind, key, stream_name(symbol, kind), data)
+
+
+def _as_aggregate(message: Message, trade: RecordedTrade, key: int) -> bytes:
+    """{"e":"trade","t":7,…} → {"e":"aggTrade","a":7,"f":7,"l":7,…}; a recorded aggTrade stays as it came."""
+    if trade.e == AGG_TRADE:
+        return message.data
+    fields: dict[str, Any] = {"e": AGG_TRADE, "E": trade.E, "s": trade.s, "a": key, "p": trade.p, "q": trade.q}
+    return msgspec.json.encode(fields | {"f": key, "l": key, "T": trade.T, "m": trade.m, "M": True})
+
+
+def _decimals(texts: list[str]) -> int:
+    """["28165.47000000", "1.00000000"] → 2."""
+    return max((len(text.partition(".")[2].rstrip("0")) for text in texts), default=0)
+
+
+def _units(texts: list[str], decimals: int) -> Ints:
+    """("28165.47000000", 2 decimals) → 2816547."""
+    parts = [text.partition(".") for text in texts]
+    return np.array([int(whole + part[:decimals].ljust(decimals, "0")) for whole, _, part in parts], np.int64)
+
+
+def _trade_columns(trades: dict[int, tuple[Message, RecordedTrade]], scale: Scale) -> Trades:
+    if not trades:
+        return no_trades()
+    rows = sorted((trade.T, key, message, trade) for key, (message, trade) in trades.items())
+    return Trades(
+        ids=np.array([key for _, key, _, _ in rows], np.int64),
+        due_us=np.array([message.received_us for _, _, message, _ in rows], np.int64),
+        time_ms=np.array([time_ms for time_ms, _, _, _ in rows], np.int64),
+        ticks=_units([trade.p for *_, trade in rows], scale.price_decimals),
+        lots=_units([trade.q for *_, trade in rows], scale.qty_decimals),
+        buyer_maker=np.array([trade.m for *_, trade in rows], np.bool_),
+    )
+
+
+def _quote_columns(quotes: list[tuple[Message, RecordedQuote]], scale: Scale) -> Quotes:
+    rows = sorted(quotes, key=lambda row: row[0].received_us)
+    return Quotes(
+        update_ids=np.array([quote.u for _, quote in rows], np.int64),
+        due_us=np.array([message.received_us for message, _ in rows], np.int64),
+        bid_ticks=_units([quote.b for _, quote in rows], scale.price_decimals),
+        bid_lots=_units([quote.B for _, quote in rows], scale.qty_decimals),
+        ask_ticks=_units([quote.a for _, quote in rows], scale.price_decimals),
+        ask_lots=_units([quote.A for _, quote in rows], scale.qty_decimals),
+    )
