@@ -1,0 +1,1 @@
+"""The walk of a tick, in order: features, predictions, outcomes. Each takes, calls, sends, stores; no arithmetic."""

@@ -1,0 +1,39 @@
+"""Ticks in, bars and feature rows out; the windows behind them in `tables/windows`."""
+
+from typing import Any
+
+from app import topics
+from app.clock import wall_ms
+from app.domain.rows import feature_batch
+from app.domain.windows import SymbolWindows
+from app.rounds import done, fresh
+from app.store import ring_records, slot_key
+from app.stream import Rooms, app, publish, store, topic
+from tables.windows import WINDOWS
+
+RING = 320  # slots: the window of 300 s and a margin
+
+
+def _restored(partition: int) -> SymbolWindows:
+    windows = SymbolWindows()
+    windows.restore(ring_records(WINDOWS, partition, RING))
+    return windows
+
+
+ROOMS = Rooms(_restored)
+
+
+@app.agent(topic(topics.TICKS), name="features")
+async def features(stream: Any) -> None:
+    """Cut-up ticks → the second's bars and the feature rows of all symbols."""
+    async for event in stream.events():
+        batch, partition = event.value, event.message.partition
+        async with ROOMS.guard(event):
+            windows = ROOMS.of(partition)
+            if not fresh("features", event, windows.last):
+                continue
+            record = windows.step(batch)
+            out = feature_batch(batch, windows.rows(), wall_ms())
+            await publish(topics.FEATURES, out, partition)
+            await store(WINDOWS, slot_key(partition, batch.second, RING), record)
+            done("features", out)

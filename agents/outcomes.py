@@ -1,0 +1,42 @@
+"""Predictions in, what became of them out; settles each exactly once, learns the calibration, keeps the scores."""
+
+from typing import Any
+
+from app import topics
+from app.clock import wall_ms
+from app.domain.forecast import LEVELS
+from app.domain.rows import outcome_batch
+from app.domain.settlement import Settlements
+from app.rounds import done, fresh
+from app.settings import settings
+from app.store import ring_records, slot_key
+from app.stream import Rooms, app, publish, store, topic
+from tables.pending import PENDING
+from tables.scores import SCORES
+
+RING = max(settings().horizons_s) + 20  # slots: the longest horizon and a margin
+
+
+def _restored(partition: int) -> Settlements:
+    settlements = Settlements(settings().horizons_s, LEVELS, settings().scores_halflife_s)
+    settlements.restore(ring_records(PENDING, partition, RING), SCORES.get(str(partition).encode()))
+    return settlements
+
+
+ROOMS = Rooms(_restored)
+
+
+@app.agent(topic(topics.PREDICTIONS), name="outcomes")
+async def outcomes(stream: Any) -> None:
+    """Forecasts made one horizon ago → their outcomes and the running scores."""
+    async for event in stream.events():
+        batch, partition = event.value, event.message.partition
+        async with ROOMS.guard(event):
+            settlements = ROOMS.of(partition)
+            if not fresh("outcomes", event, settlements.last):
+                continue
+            out = outcome_batch(batch, *settlements.settle(batch), wall_ms())
+            await publish(topics.OUTCOMES, out, partition)
+            await store(PENDING, slot_key(partition, batch.second, RING), settlements.pending_record(batch))
+            await store(SCORES, str(partition).encode(), settlements.scores_record())
+            done("outcomes", out)

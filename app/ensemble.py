@@ -1,0 +1,149 @@
+"""The models that run in a worker. What enters: `btc.models`; what leaves: the line-up for the next micro-batch.
+
+Releases are verified, compiled and warmed in an executor, then swapped in between two batches by replacing one
+tuple. The packaged cold-start release takes part from the first second; naive serves until a champion is named.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+from aiokafka.errors import KafkaError
+
+from app import metrics, releases, topics
+from app.domain import features
+from app.domain.artifact import ArtifactError, Parameters
+from app.domain.baselines import naive, ridge, usual_z
+from app.domain.forecast import LEVELS, Forecaster
+from app.domain.model import Model, compile_release, tensorflow
+from app.domain.predictions import LineUp, Runner
+from app.domain.registry import Registry, expired, verify
+from app.kafka import last_offsets, partitions_of, reader
+from app.logs import logger
+from app.records import ModelRelease, Role
+from app.settings import Settings, settings
+
+log = logger("ensemble")
+
+
+class Ensemble:
+    """Follows the releases and keeps what they compile to."""
+
+    def __init__(self, of: Settings) -> None:
+        self._settings = of
+        self.registry = Registry()
+        self.ready = asyncio.Event()
+        self._compiled: dict[str, Model] = {}  # by sha256: a change of role compiles nothing
+        self._refused: set[str] = set()
+        self._running: tuple[tuple[ModelRelease, Role, Model], ...] = ()
+        self._naive: Forecaster = naive(usual_z(of.horizons_s), of.horizons_s)
+        self._ridge: Forecaster | None = None
+
+    async def open(self) -> None:
+        """Import TensorFlow, take the packaged release and everything released so far; then `ready`."""
+        await asyncio.to_thread(tensorflow)
+        for release in releases.packaged():
+            self.registry.take(release)
+        self._consumer = reader(self._settings)
+        await self._consumer.start()
+        self._places = partitions_of(topics.MODELS.full(self._settings), topics.MODELS.partitions(self._settings))
+        self._consumer.assign(self._places)
+        await self._consumer.seek_to_beginning()
+        ends = {place: end for place, end in (await last_offsets(self._consumer, self._places)).items() if end}
+        while any([await self._consumer.position(place) < end for place, end in ends.items()]):
+            await self._take_more(timeout_ms=500)
+        await self._swap()
+        self.ready.set()
+
+    async def follow(self) -> None:
+        """Take releases as they come, until cancelled."""
+        try:
+            while True:
+                try:
+                    changed = await self._take_more(timeout_ms=1000)
+                except KafkaError as error:
+                    log.warning("models topic does not answer, trying again", reason=str(error))
+                    await asyncio.sleep(1)
+                    continue
+                if changed:
+                    await self._swap()
+        finally:
+            await self._consumer.stop()
+
+    async def _take_more(self, timeout_ms: int) -> bool:
+        changed = False
+        for messages in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
+            for message in messages:
+                changed |= self._take(message.value)
+        return changed
+
+    def _take(self, value: bytes | None) -> bool:
+        try:
+            release = msgspec.json.decode(value or b"", type=ModelRelease)
+        except msgspec.MsgspecError as error:
+            metrics.MODEL_REFUSED.labels("undecodable").inc()
+            log.warning("a release cannot be read", reason=str(error))
+            return False
+        self.registry.take(release)
+        return True
+
+    async def _swap(self) -> None:
+        """Compile what is new and replace the line-up; a release that cannot run is refused and the next one taken."""
+        running: list[tuple[ModelRelease, Role, Model]] = []
+        for release, role in self.registry.running(most=99):
+            if len(running) == 2:
+                break
+            model = await self._model(release)
+            if model is not None:
+                running.append((release, role, model))
+        self._running = tuple(running)
+        self._learn_baselines([model.parameters for _release, _role, model in running])
+        metrics.MODEL_RUNNING.clear()
+        for release, role, _model in running:
+            metrics.MODEL_RUNNING.labels(release.id, release.kind, role).set(1)
+        log.info("line-up", models=[f"{release.id} ({role})" for release, role, _model in running])
+
+    async def _model(self, release: ModelRelease) -> Model | None:
+        if release.sha256 in self._compiled:
+            return self._compiled[release.sha256]
+        if release.sha256 in self._refused:
+            return None
+        try:
+            reasons = verify(release, features.SCHEMA, self._settings.horizons_s, LEVELS)
+            if not reasons:
+                model = await asyncio.to_thread(compile_release, release.artifact)
+                self._compiled[release.sha256] = model
+                return model
+        except ArtifactError as error:
+            reasons = [str(error)]
+        self._refused.add(release.sha256)
+        metrics.MODEL_REFUSED.labels("verification").inc()
+        log.warning("release refused", release=release.id, reasons=reasons)
+        return None
+
+    def _learn_baselines(self, known: Iterable[Parameters]) -> None:
+        newest = max(known, key=lambda parameters: parameters.header.created_ms, default=None)
+        if newest is None:
+            return
+        horizons_s = self._settings.horizons_s
+        self._naive = naive(newest.naive, horizons_s)
+        self._ridge = ridge(newest.scaler, *newest.ridge, horizons_s)
+
+    def line_up(self, second: int) -> LineUp:
+        """Return who forecasts at this second of exchange time, the champion first."""
+        models = [Runner(release.id, release.kind, role, model) for release, role, model in self._running]
+        champion = [runner for runner in models if runner.role == "champion"]
+        flags: tuple[str, ...] = ()
+        if not champion:
+            metrics.FALLBACK.inc()
+            flags = ("fallback",)
+        elif expired(self._running[0][0], second * 1000.0):
+            flags = ("model_expired",)
+        baselines = [Runner("naive", "naive", "baseline" if champion else "champion", self._naive)]
+        if self._ridge is not None:
+            baselines.append(Runner("ridge", "ridge", "baseline", self._ridge))
+        challengers = [runner for runner in models if runner.role != "champion"]
+        return LineUp((*champion, *baselines, *challengers), self._settings.horizons_s, flags)
+
+
+ENSEMBLE = Ensemble(settings())

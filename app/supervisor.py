@@ -1,0 +1,164 @@
+"""Keeps processes running on one machine. What enters: commands; what leaves: their output, restarts and ends.
+
+A process that ends by itself is started again after a growing pause and named; all of them end with the supervisor,
+even if it is killed.
+"""
+
+import asyncio
+import ctypes
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+PATIENCE_S = 15.0
+LONGEST_PAUSE_S = 5.0
+STEADY_S = 30.0  # a process that ran so long starts again at once
+_PR_SET_PDEATHSIG = 1
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Child:
+    """One supervised process and what became of it."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    restarts: int = 0
+    ended: list[str] = field(default_factory=list)  # why, one line each
+    process: asyncio.subprocess.Process | None = None
+    started_s: float = 0.0
+    cpu_before_s: float = 0.0  # of the lives that ended
+    rss_mb: float = 0.0  # the most that was seen
+    cpu_s: float = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The running process, or None between two lives."""
+        return self.process.pid if self.process and self.process.returncode is None else None
+
+
+class Supervisor:
+    """Starts, watches, restarts and stops children; use as an async context manager."""
+
+    def __init__(self, folder: Path, say: Say) -> None:
+        self.folder = folder
+        self.children: dict[str, Child] = {}
+        self._say = say
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._meter: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._meter = asyncio.create_task(self._measure())
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for name in reversed(list(self.children)):
+            await self.stop(name)
+        if self._meter:
+            self._meter.cancel()
+
+    async def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        """Start a process and keep it running; its output goes to `<folder>/<name>.log`."""
+        child = Child(name, command, {**os.environ, **environment}, self.folder / f"{name}.log")
+        self.children[name] = child
+        await self._launch(child)
+        self._watchers[name] = asyncio.create_task(self._watch(child))
+        return child
+
+    async def stop(self, name: str) -> None:
+        """Ask a process to end, wait, and insist after the patience is over."""
+        child = self.children[name]
+        watcher = self._watchers.pop(name, None)
+        if watcher:
+            watcher.cancel()
+        if child.process is None or child.pid is None:
+            return
+        child.process.terminate()
+        try:
+            await asyncio.wait_for(child.process.wait(), PATIENCE_S)
+        except TimeoutError:
+            self._say(f"{name} does not end within {PATIENCE_S:g} s of SIGTERM: killed")
+            child.process.kill()
+            await child.process.wait()
+
+    def kill(self, name: str) -> None:
+        """Kill a process with −9, as a crash would."""
+        process = self.children[name].process
+        if process and process.returncode is None:
+            process.kill()
+
+    async def _launch(self, child: Child) -> None:
+        with child.log.open("ab") as log:
+            child.process = await asyncio.create_subprocess_exec(
+                *child.command, env=dict(child.environment), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with(os.getpid()),
+            )  # fmt: skip
+        child.started_s = time.monotonic()
+
+    async def _watch(self, child: Child) -> None:
+        pause_s = 0.2
+        while True:
+            assert child.process is not None
+            code = await child.process.wait()
+            child.cpu_before_s, child.cpu_s = child.cpu_before_s + child.cpu_s, 0.0
+            child.restarts += 1
+            why = _why(code, child.log)
+            child.ended.append(why)
+            if time.monotonic() - child.started_s > STEADY_S:
+                pause_s = 0.2
+            self._say(f"{child.name} ended ({why}); starting it again in {pause_s:g} s, its log: {child.log}")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await self._launch(child)
+
+    async def _measure(self) -> None:
+        while True:
+            for child in self.children.values():
+                if child.pid:
+                    child.rss_mb, child.cpu_s = _resources(child.pid, child)
+            await asyncio.sleep(1)
+
+
+def _resources(pid: int, child: Child) -> tuple[float, float]:
+    try:
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        rss_mb = sum(member.memory_info().rss for member in family) / 1e6
+        cpu_s = sum(sum(member.cpu_times()[:2]) for member in family)
+    except psutil.Error:  # it ended just now
+        return child.rss_mb, child.cpu_s
+    return max(child.rss_mb, rss_mb), cpu_s
+
+
+def _why(code: int, log: Path) -> str:
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [line.strip() for line in CONTROL.sub("", text[-20_000:]).splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("btc ")]  # written for a person, unlike what may follow it
+    return f"exit code {code}: {(ours or lines or ['no output'])[-1][:300]}"
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask

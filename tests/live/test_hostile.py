@@ -1,0 +1,85 @@
+"""Messages nobody can use, on every topic."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app import topics
+from tests.live.house import House
+from tests.live.ticks import START, payload
+
+PARTITION = 2
+EMPTY = b""
+HOSTILE = {
+    "not JSON": b"\x00\xff\xfe{{{",
+    "empty": EMPTY,
+    "another shape": b'{"hello": "world"}',
+    "a list": b"[1, 2, 3]",
+    "wrong types": b'{"partition": 2, "second": "now", "closed_ms": [], "symbols": 7}',
+    "NaN": b'{"partition": 2, "second": 1750000001, "closed_ms": NaN, "symbols": {}}',
+    "beyond float": payload(START + 1).replace(b'"quantity":[0.5]', b'"quantity":[1e999]'),
+    "eight MiB": b'{"junk": "' + b"x" * (8 * 2**20 - 2000) + b'"}',
+    "deep": b"[" * 100_000,
+}
+# These decode, but are not what they say.
+LIES = {
+    "another partition": payload(START + 1, partition=5),
+    "the far future": payload(9_000_000_000),
+}
+
+
+
+@pytest.fixture(scope="module")
+def house(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Run one worker for the tests of this file."""
+    made = House(tmp_path_factory.mktemp("hostile"), kafka, "hostile")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def _until_settled(house: House, second: int) -> None:
+    for _attempt in range(300):
+        outcomes = await house.all(topics.OUTCOMES)
+        if any(outcome.second >= second for outcome in outcomes):
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"second {second} was never settled")
+
+
+async def test_hostile_messages_are_set_aside_and_good_ones_pass(house: House) -> None:
+    """Every hostile message on every topic becomes one dead letter with its place; no good second is lost."""
+    await topics.ensure(house.settings)
+    house.start_worker()
+    async with house.sending() as send:
+        for number, second in enumerate(range(START, START + 12)):
+            await send(topics.TICKS, payload(second), PARTITION)
+            for corridor in topics.ALL if number == 6 else ():
+                partition = PARTITION if corridor.walks else 0
+                for value in (*HOSTILE.values(), None):
+                    await send(corridor, value, partition)
+        for lie in LIES.values():
+            await send(topics.TICKS, lie, PARTITION)
+        await send(topics.TICKS, payload(START + 12), PARTITION)
+        await _until_settled(house, START + 12)
+    letters = await house.all(topics.DEAD)
+    counts = Counter(letter.topic.rpartition(".")[2] for letter in letters)
+    wrong = {corridor.name: len(HOSTILE) + 1 for corridor in topics.ALL}
+    assert counts == wrong | {"ticks": wrong["ticks"] + len(LIES)}
+    assert all(letter.reason for letter in letters)
+    assert max(letter.size_bytes for letter in letters) > 8_000_000
+    assert max(len(letter.payload) for letter in letters) <= 4096
+    wanted = list(range(START, START + 13))
+    for corridor in (topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES):
+        seconds = [found.second for found in await house.all(corridor, _Second) if found.second]
+        assert sorted(set(seconds)) == wanted, corridor.name
+
+
+class _Second(msgspec.Struct):
+    second: int = 0
+
