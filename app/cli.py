@@ -172,7 +172,7 @@ def collect() -> None:
 
     async def work(settings: "Settings", pulse: "Pulse") -> None:
         collecting = collector.Collector(settings)
-        pulse.progress = collecting.progress
+        pulse.progress, pulse.alive, pulse.ready = collecting.progress, collecting.alive, collecting.ready
         await collecting.run()
 
     raise typer.Exit(process.run("collector", _settings(), work))

@@ -33,6 +33,8 @@ class Pulse:
     progress: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     refresh: Callable[[], None] = lambda: None  # called before each heartbeat
+    alive: Callable[[], str] = lambda: ""  # why the process must be restarted, or ""
+    ready: Callable[[], str] = lambda: ""  # why it does not work yet, or ""
 
 
 def release_version() -> str:

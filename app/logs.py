@@ -20,6 +20,8 @@ SHARED = [
 def set_up(settings: Settings, process: str) -> None:
     """Send this process's log to standard error, in the format the settings name."""
     logging.basicConfig(level=settings.log_level, stream=sys.__stderr__, format="%(message)s", force=True)
+    for chatty in ("aiokafka", "asyncio", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(**{"service.name": f"btc-{process}", "service.node.name": settings.instance})
     structlog.configure(
         processors=[*SHARED, *_tail(settings)],

@@ -173,7 +173,8 @@ def _config(app: Starlette, ping_s: float, pong_s: float) -> uvicorn.Config:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # Named TCP: with protocol 0 asyncio leaves Nagle on, and each keep-alive answer waits 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
