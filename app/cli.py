@@ -187,6 +187,24 @@ def worker() -> None:
     faust(["-A", "app", "worker", "-l", "warn", "--without-web"], standalone_mode=True)
 
 
+@cli.command(epilog=EXAMPLES + "`btc train` · `btc train --cold-start`")
+def train(
+    cold_start: Annotated[bool, typer.Option("--cold-start", help="Make the packaged release again and end.")] = False,
+) -> None:
+    """Train models from the exchange's history and from what was collected; release, promote and demote them."""
+    if cold_start:
+        from app import cold_start as packaged
+
+        verdicts = packaged.make(_settings().horizons_s, note=lambda _figures, text: console.print(text))
+        console.print(f"wrote {packaged.PACKAGED}")
+        console.print(verdicts)
+        return
+    from app import process
+    from app import train as trainer
+
+    raise typer.Exit(process.run("trainer", _settings(), trainer.run))
+
+
 @cli.command(epilog=EXAMPLES + "`btc archive` · `btc archive tables` · `btc archive query 'table trades limit 5'`",
              context_settings={"allow_extra_args": True, "ignore_unknown_options": True})  # fmt: skip
 def archive(context: typer.Context) -> None:
@@ -207,7 +225,7 @@ def api() -> None:
     """Serve the API: REST, WebSocket, OpenAPI docs, a live page."""
     from app import api as service
 
-    service.run(_settings())
+    raise typer.Exit(service.run(_settings()))
 
 
 @cli.command(epilog=EXAMPLES + "`btc dashboard`, then open http://localhost:8501/")

@@ -180,7 +180,7 @@ def test_a_champion_that_may_only_be_unlucky_stays() -> None:
 def test_scores_of_partitions_are_pooled_by_weight_and_a_single_one_stands_as_it_is() -> None:
     """Two partitions that are both lucky do not become proof."""
     alone = pooled([score("m", 5, 0.02, 0.04)])["m"][5]
-    assert (alone.n, alone.skill, alone.p_value) == (1000, pytest.approx(0.02), pytest.approx(0.04))
+    assert [alone.n, alone.skill, alone.p_value] == pytest.approx([1000, 0.02, 0.04])
     both = pooled([score("m", 5, 0.02, 0.04), score("m", 5, 0.00, 0.5, n=3000)])["m"][5]
-    assert (both.n, both.skill) == (4000, pytest.approx(0.005))
+    assert [both.n, both.skill] == pytest.approx([4000, 0.005])
     assert 0.04 < both.p_value < 0.5

@@ -1,0 +1,38 @@
+"""Results as they travel. What enters: what was computed for one second; what leaves: its message."""
+
+from app.domain import features
+from app.domain.windows import FeatureRows
+from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, Score, Settlement, TickBatch
+
+
+def feature_batch(batch: TickBatch, rows: FeatureRows, sent_ms: float) -> FeatureBatch:
+    """Return the message for one second: one list per bar channel and feature, one value per symbol."""
+    columns = rows.features.T.tolist()
+    return FeatureBatch(
+        partition=batch.partition,
+        second=batch.second,
+        closed_ms=batch.closed_ms,
+        generation=batch.generation,
+        sent_ms=sent_ms,
+        feature_schema=features.SCHEMA,
+        symbols=list(rows.symbols),
+        bars={channel: values.tolist() for channel, values in rows.bars.items()},
+        features=dict(zip(features.NAMES, columns, strict=True)),
+        flags=rows.flags,
+    )
+
+
+def outcome_batch(
+    batch: PredictionBatch, settled: list[Settlement], scores: list[Score], totals: dict[str, int], sent_ms: float
+) -> OutcomeBatch:
+    """Return the message about what was settled with the mids of `batch`."""
+    return OutcomeBatch(
+        partition=batch.partition,
+        second=batch.second,
+        closed_ms=batch.closed_ms,
+        generation=batch.generation,
+        sent_ms=sent_ms,
+        settled=settled,
+        scores=scores,
+        settled_total=totals,
+    )

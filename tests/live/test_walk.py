@@ -1,0 +1,145 @@
+"""One recorded tick, followed through every room of the house."""
+
+import asyncio
+import gzip
+import json
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from app import archive_query, topics
+from app.exchange import Exchange, replay
+from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
+from tests.live.house import House
+
+SPEED = 10.0
+AT = 40  # the tick that is followed: the first trade of this second of the recording
+HORIZON_S = 5
+PARTITION = 2  # of BTCUSDT among 8
+DIGITS = 10
+
+
+class Recorded:
+    """What the recording says of one second and of the mid at its end."""
+
+    def __init__(self, file: Path) -> None:
+        with gzip.open(file, "rt") as lines:
+            frames = [(int(line[:16]), json.loads(line[17:])["data"]) for line in lines if "@depth" not in line[:60]]
+        self.start = frames[0][0] // 1_000_000
+        self.second = self.start + AT
+        trades = [data for _at, data in frames if data.get("e") == "trade" and data["T"] // 1000 == self.second]
+        self.trades = {data["t"]: float(data["p"]) for data in trades}
+        self.tick = trades[0]
+        self._quotes = [(at / 1e6, data) for at, data in frames if "u" in data and "e" not in data]
+
+    def mid(self, second: int) -> float:
+        """Return the mid at the end of a second."""
+        _at, last = [quote for quote in self._quotes if quote[0] < second + 1][-1]
+        return (float(last["b"]) + float(last["a"])) / 2
+
+
+@pytest.fixture
+async def walked(kafka: str, recordings: Path, tmp_path: Path) -> AsyncIterator[tuple[House, Recorded, list[Any]]]:
+    """Run collector, worker, archive and API on the recording until the tick is settled; give what the socket said."""
+    file = recordings / "binance-ws" / "spot-btcusdt-20230405.dat.gz"
+    recorded = Recorded(file)
+    async with Exchange(replay([file]), speed=SPEED) as exchange:
+        house = House(
+            tmp_path, kafka, "walk", speed=SPEED, source="replay-walk", symbols=("BTCUSDT",),
+            exchange_ws_url=exchange.ws_url, exchange_rest_url=exchange.rest_url,
+        )  # fmt: skip
+        try:
+            await asyncio.to_thread(house.start_worker)
+            url = await asyncio.to_thread(house.start_api)
+            house.start("archive")
+            house.start("collector", "collect")
+            heard = await _hear(f"{url.replace('http', 'ws')}/v1/stream", recorded.second + HORIZON_S + 2)
+            house.end("collector")
+            await asyncio.sleep(2.5)  # the archive writes every second
+            yield house, recorded, heard
+        finally:
+            await asyncio.to_thread(house.close)
+
+
+async def _hear(url: str, until: int) -> list[Any]:
+    heard: list[Any] = []
+    async with connect(url, proxy=None) as socket, asyncio.timeout(60):
+        async for text in socket:
+            heard.append(json.loads(text))
+            if (heard[-1]["second"] or 0) >= until:
+                return heard
+    return heard
+
+
+async def _one(house: House, corridor: topics.Corridor, second: int) -> Any:
+    (found,) = [batch for batch in await house.all(corridor) if batch.second == second]
+    assert found.partition == PARTITION
+    return found
+
+
+async def test_a_recorded_tick_walks_through_every_room(walked: tuple[House, Recorded, list[Any]]) -> None:
+    """From the recorded frame to ticks, features, predictions, outcomes, archive, REST, WebSocket: the same numbers."""
+    house, recorded, heard = walked
+    mid, later = recorded.mid(recorded.second), recorded.mid(recorded.second + HORIZON_S)
+
+    ticks: TickBatch = await _one(house, topics.TICKS, recorded.second)
+    trades = ticks.symbols["BTCUSDT"].trades
+    assert dict(zip(trades.id, trades.price, strict=True)).items() >= recorded.trades.items()
+    at = trades.id.index(recorded.tick["t"])
+    assert (trades.time_ms[at], trades.quantity[at], trades.buyer_maker[at]) == (
+        recorded.tick["T"], float(recorded.tick["q"]), recorded.tick["m"],
+    )  # fmt: skip
+
+    row: FeatureBatch = await _one(house, topics.FEATURES, recorded.second)
+    assert row.bars["trades"] == [len(trades.id)]
+    assert row.bars["mid"] == [pytest.approx(mid, abs=0.02)]  # a replayed quote may fall into the next second
+
+    forecast: PredictionBatch = await _one(house, topics.PREDICTIONS, recorded.second)
+    assert forecast.mid == row.bars["mid"]
+    assert {one.kind for one in forecast.forecasts} == {"naive", "ridge", "tensorflow"}
+    served = forecast.forecasts[0]
+    assert served.model == forecast.champion
+    assert all(low <= high for quantiles in served.quantiles[0] for low, high in zip(quantiles, quantiles[1:]))  # noqa: B905, RUF007
+
+    outcome: OutcomeBatch = await _one(house, topics.OUTCOMES, recorded.second + HORIZON_S)
+    (settled,) = [one for one in outcome.settled if one.horizon_s == HORIZON_S]
+    due: PredictionBatch = await _one(house, topics.PREDICTIONS, recorded.second + HORIZON_S)
+    assert settled.origin == recorded.second
+    assert settled.realised == [pytest.approx(math.log(due.mid[0] / forecast.mid[0]), abs=1e-8)]
+    assert settled.realised == [pytest.approx(math.log(later / mid), abs=2e-6)]
+
+    (pushed,) = [one for one in heard if one["type"] == "update" and one["second"] == recorded.second]
+    (shown,) = pushed["predictions"]
+    five = shown["forecasts"][0]
+    assert (shown["mid"], shown["model"], five["horizon_s"]) == (forecast.mid[0], served.model, HORIZON_S)
+    assert list(five["quantiles"].values()) == [round(value, DIGITS) for value in served.quantiles[0][0]]
+
+    _asked(house, recorded, forecast)
+    _archived(house, recorded, forecast)
+
+
+def _asked(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
+    url = f"http://127.0.0.1:{house.settings.api_port}/v1"
+    span = {"symbol": "BTCUSDT", "from": recorded.second, "to": recorded.second + 1}
+    bars = httpx.get(f"{url}/bars", params=span).json()
+    assert json.dumps(bars).count(str(recorded.second)) >= 1
+    predictions = httpx.get(f"{url}/predictions", params={**span, "horizon_s": HORIZON_S}).json()
+    assert str(forecast.forecasts[0].model) in json.dumps(predictions)
+    outcomes = httpx.get(f"{url}/outcomes", params={**span, "to": recorded.second + HORIZON_S + 1}).json()
+    assert outcomes
+
+
+def _archived(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
+    kept = archive_query.query(
+        house.settings, f"select price, quantity from trades where id = {int(recorded.tick['t'])}"
+    ).to_pylist()
+    assert kept == [{"price": float(recorded.tick["p"]), "quantity": float(recorded.tick["q"])}]
+    models = archive_query.query(
+        house.settings, f"select distinct model from predictions where second = {recorded.second}"
+    ).to_pylist()
+    assert {row["model"] for row in models} == {one.model for one in forecast.forecasts}
