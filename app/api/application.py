@@ -1,0 +1,76 @@
+"""The API, put together. What enters: settings and a board; what leaves: an ASGI application.
+
+A request walks: time taken → CORS → key and rate → answered from memory, or → route → board → encoded once.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, WebSocket
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from app.api import docs, pages, problems, routes, stream
+from app.api.cache import Answers, Remembered
+from app.api.experience import Experience, Observed
+from app.api.guard import Guard
+from app.board import Board
+from app.heartbeat import release_version
+from app.settings import Settings
+
+ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1/predictions/latest", "/v1/predictions",
+          "/v1/bars", "/v1/outcomes", "/v1/scores", "/v1/models", "/v1/feed", "/v1/status")  # fmt: skip
+
+
+def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
+    """Return the API over a board; without one it follows the topics with its own."""
+    shown = board or Board(settings)
+    experience, answers = Experience(), Answers(private=bool(settings.api_keys))
+    hub = stream.Hub(shown, experience)
+
+    @asynccontextmanager
+    async def following(_app: FastAPI) -> AsyncIterator[None]:
+        if board is None:
+            await shown.start()
+        yield
+        hub.close()
+        if board is None:
+            await shown.stop()
+
+    app = FastAPI(
+        title="Bitcoin forecasts",
+        summary="Live forecasts with honest intervals, and the proof of what they are worth.",
+        version=release_version(),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=following,
+        middleware=_middleware(settings, experience, answers),
+    )
+    app.state.board, app.state.experience = shown, experience
+    problems.install(app)
+    docs.install(app, keys=bool(settings.api_keys))
+    app.include_router(pages.router(shown))
+    app.include_router(routes.router(shown, answers, experience))
+
+    @app.websocket("/v1/stream")
+    async def live(websocket: WebSocket) -> None:
+        await stream.serve(websocket, hub, shown)
+
+    return app
+
+
+def _middleware(settings: Settings, experience: Experience, answers: Answers) -> list[Middleware]:
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.api_cors_origins),
+        allow_methods=["GET"],
+        allow_headers=["X-API-Key", "If-None-Match"],
+        expose_headers=["ETag", "Retry-After"],
+        max_age=3600,
+    )
+    return [
+        Middleware(Observed, experience=experience, routes=frozenset(ROUTES)),
+        *([cors] if settings.api_cors_origins else []),
+        Middleware(Guard, settings=settings),
+        Middleware(Remembered, answers=answers),
+    ]

@@ -1,0 +1,78 @@
+"""What the board decodes of each topic: the records without the columns it does not show.
+
+msgspec skips what a Struct does not name, so a feature batch costs its bars and a release its description.
+"""
+
+from collections.abc import Sized
+from typing import Any
+
+import msgspec
+
+from app import topics
+from app.records import Batch, DeadLetter, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Record, Role
+from app.settings import Settings
+
+
+class Bars(Batch, frozen=True, kw_only=True, gc=False):
+    """A FeatureBatch without its feature rows."""
+
+    sent_ms: float
+    symbols: list[str]
+    bars: dict[str, list[float]]
+    flags: list[list[str]]
+
+
+class Release(Record, frozen=True, kw_only=True, gc=False):
+    """A ModelRelease without its artifact."""
+
+    id: str
+    kind: Kind
+    role: Role
+    created_ms: float
+    feature_schema: str
+    horizons_s: list[int]
+    levels: list[float]
+    sha256: str
+    origin: str = ""
+    metrics: dict[str, float] = {}  # noqa: RUF012  msgspec copies it
+    expires_ms: float = 0.0
+
+
+Shown = Bars | PredictionBatch | OutcomeBatch | Release | Heartbeat | DeadLetter
+
+SHAPES: tuple[tuple[topics.Corridor, type[Any]], ...] = (
+    (topics.FEATURES, Bars),
+    (topics.PREDICTIONS, PredictionBatch),
+    (topics.OUTCOMES, OutcomeBatch),
+    (topics.MODELS, Release),
+    (topics.STATUS, Heartbeat),
+    (topics.DEAD, DeadLetter),
+)
+
+
+def decoders(settings: Settings) -> dict[str, msgspec.json.Decoder[Any]]:
+    """Return topic → decoder."""
+    return {corridor.full(settings): msgspec.json.Decoder(shape) for corridor, shape in SHAPES}
+
+
+def check(record: Shown, partitions: int) -> None:
+    """Raise ValueError for a record whose columns do not fit together: it decodes, and yet nobody could show it."""
+    if isinstance(record, Batch) and not 0 <= record.partition < partitions:
+        raise ValueError(f"partition {record.partition} of {partitions}")
+    if isinstance(record, Bars):
+        _same(len(record.symbols), record.flags, *record.bars.values())
+    elif isinstance(record, PredictionBatch):
+        symbols, horizons, levels = len(record.symbols), len(record.horizons_s), len(record.levels)
+        _same(symbols, record.mid, record.priced, record.volatility, record.flags)
+        for forecast in record.forecasts:
+            _same(symbols, forecast.mean, forecast.quantiles)
+            _same(horizons, *forecast.mean, *forecast.quantiles)
+            _same(levels, *(row for rows in forecast.quantiles for row in rows))
+    elif isinstance(record, OutcomeBatch):
+        for settled in record.settled:
+            _same(len(settled.symbols), settled.realised)
+
+
+def _same(length: int, *columns: Sized) -> None:
+    if any(len(column) != length for column in columns):
+        raise ValueError("columns of different lengths")
