@@ -1,0 +1,80 @@
+"""`btc dashboard`. What enters: settings; what leaves: Streamlit on its port, and a board that follows from the start.
+
+Streamlit runs no script before the first visitor, so the board is started here and handed over in `shared`. The server
+is Streamlit's own ASGI app under uvicorn: one process, no configuration file, ended by SIGTERM.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+from streamlit.web import bootstrap
+
+from app import logs, ports
+from app.board import Board
+from app.dashboard import plotly_chart, shared
+from app.dashboard.following import following
+from app.dashboard.theme import options
+from app.dashboard.visitors import Counted, Visitors
+from app.settings import Settings
+
+SCRIPT = Path(__file__).with_name("main.py")
+CLOSING_S = 1  # what open pages get to close when the process ends
+
+
+class Calm(uvicorn.Server):
+    """A server that leaves the signals to the process, so that what was started around it ends cleanly."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signal."""
+        yield
+
+
+def run(settings: Settings) -> int:
+    """Serve the dashboard until SIGTERM; return the exit code, 1 if its port is taken."""
+    logs.set_up(settings, "dashboard")
+    logging.getLogger("streamlit").setLevel(logging.WARNING)
+    if trouble := port_trouble("dashboard", settings.dashboard_port, "BTC_DASHBOARD_PORT"):
+        print(trouble, file=sys.stderr)
+        return 1
+    board, visitors = Board(settings), Visitors()
+    with following(settings, board, visitors):
+        serve(settings, board, visitors)
+    return 0
+
+
+def port_trouble(process: str, port: int, variable: str) -> str:
+    """Return the line that says who holds a port and what to do, or "" if it is free."""
+    if not port or ports.is_free(port):
+        return ""
+    holder = ports.holder(port) or "a process of another user"
+    return f"btc {process}: port {port} is taken by {holder}: end it, or set {variable} to another port"
+
+
+def serve(settings: Settings, board: Board, visitors: Visitors) -> None:
+    """Serve the pages of a board on the dashboard's port until SIGTERM or SIGINT."""
+    shared.hold(board)
+    bootstrap.load_config_options(options(settings))
+    app = App(SCRIPT, routes=[plotly_chart.ROUTE], middleware=[Middleware(Counted, visitors)])
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.dashboard_port, log_config=None, access_log=False,
+        timeout_graceful_shutdown=CLOSING_S,
+    )  # fmt: skip
+    asyncio.run(_until_told(Calm(config)))
+
+
+async def _until_told(server: uvicorn.Server) -> None:
+    def leave() -> None:
+        server.should_exit = True
+
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(wish, leave)
+    await server.serve()

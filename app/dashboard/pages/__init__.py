@@ -1,0 +1,1 @@
+"""One module per page: each draws what the other modules built, once a second."""

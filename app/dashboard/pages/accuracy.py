@@ -1,0 +1,54 @@
+"""Accuracy: is there skill, do the intervals hold, how large are the errors?"""
+
+import streamlit as st
+
+from app.board import Board, View
+from app.dashboard import frame, markup, rows, shared, words
+from app.dashboard.accuracy_charts import coverage_figure, errors_figure, pit_figure, skill_figure
+
+
+def page() -> None:
+    """Draw the page."""
+    horizons = [f"{horizon} s" for horizon in shared.board().horizons_s]
+    with frame.controls():
+        st.segmented_control("Horizon", horizons, default=horizons[0], key="horizon", required=True,
+                             label_visibility="collapsed", width="content")  # fmt: skip
+    frame.live(draw)
+
+
+def draw(board: Board, symbol: str, status: View) -> None:
+    """Draw one second."""
+    horizon_s = int(str(st.session_state.get("horizon") or f"{board.horizons_s[0]} s").removesuffix(" s"))
+    found = board.scores(symbol)["scores"]
+    if not found:
+        first = min(board.horizons_s)
+        frame.message(
+            f"Waiting for the first outcome: a forecast {first} s ahead is settled {first} s after it was made."
+        )
+        return
+    here = [row for row in found if row["horizon_s"] == horizon_s]
+    _verdicts(board, here, horizon_s)
+    left, right = st.columns(2)
+    with left:
+        frame.chart(skill_figure(found), "skill", "Skill: less pinball loss than the naive forecast")
+    with right:
+        frame.chart(coverage_figure(found), "coverage", "Coverage of the 90 % (●) and 50 % (○) intervals")
+    served = next((row for row in here if row["model"] == board.models()["champion"]), here[0] if here else None)
+    left, right = st.columns(2)
+    with left:
+        if served:
+            frame.chart(pit_figure(served), "pit", f"PIT of {served['model']}, {horizon_s} s: outcomes ÷ expected")
+    with right:
+        past = board.outcomes(symbol, horizon_s)
+        frame.chart(errors_figure(past), "errors", f"Mean absolute error, {horizon_s} s ahead, over a minute")
+    st.subheader(f"Scores of {symbol}, {horizon_s} s ahead", anchor=False)
+    st.html(markup.table(rows.SCORES, rows.scores(here), stale=status["stale"]))
+
+
+def _verdicts(board: Board, here: list[View], horizon_s: int) -> None:
+    champion = board.models()["champion"]
+    first = next((row for row in here if row["model"] == champion), None)
+    st.html(markup.verdict(*words.verdict(first, horizon_s)))
+    for row in here:
+        if row["kind"] == "tensorflow" and row is not first:
+            st.html(markup.verdict(*words.verdict(row, horizon_s)))

@@ -1,0 +1,54 @@
+"""Feed: is it complete, how fast does it come, how long does each stage take?"""
+
+import numpy as np
+import streamlit as st
+
+from app.board import Board, View
+from app.dashboard import frame, markup, rows, words
+from app.dashboard.feed_charts import activity_figure, latency_figure
+
+
+def page() -> None:
+    """Draw the page."""
+    with frame.controls():
+        pass
+    frame.live(draw)
+
+
+def draw(board: Board, symbol: str, status: View) -> None:
+    """Draw one second."""
+    feed, bars = board.feed(), board.bars(symbol, 300)
+    here = next(row for row in feed["symbols"] if row["symbol"] == symbol)
+    st.html(markup.tiles(_tiles(board, symbol, here, bars), stale=here["stale"]))
+    left, right = st.columns(2)
+    with left:
+        frame.chart(activity_figure(bars), "activity", f"{symbol}: trades and quotes per second")
+    with right:
+        frame.chart(latency_figure(status["latency"]), "latency", "From the second's close, stage by stage")
+    st.subheader("Every symbol, the last hour", anchor=False)
+    st.html(markup.table(rows.FEED, rows.feed(feed["symbols"])))
+    st.subheader("Newest gaps", anchor=False)
+    found = rows.gaps(feed["symbols"])
+    st.html(
+        markup.table(rows.GAPS, found) if found else markup.verdict("good", "No gap: trade ids run without a hole.")
+    )
+
+
+def _tiles(board: Board, symbol: str, here: View, bars: View) -> list[rows.Tile]:
+    found = board.latest(symbol)["predictions"]
+    shown_ms = frame.screen_ms(found[0]["closed_ms"]) if found else None
+    return [
+        ("Complete", words.percent(here["completeness"], 2), "seconds of the last hour without a missing trade"),
+        ("Missing", words.span(here["missing_s"]), "seconds that never came"),
+        ("Late", words.span(here["late_s"]), "seconds that came complete, but after the fact"),
+        ("Age", words.number(here["age_s"], 1, " s"), "exchange time since the newest second's end"),
+        ("Trades/s", words.number(_mean(bars, "trades"), 1), "mean of the last minute"),
+        ("Quotes/s", words.number(_mean(bars, "quotes"), 1), "mean of the last minute"),
+        ("On screen after", words.number(shown_ms, 0, " ms"), "from the second's close to this picture"),
+    ]
+
+
+def _mean(bars: View, channel: str) -> float | None:
+    if not bars["channels"] or not len(bars["second"]):
+        return None
+    return float(np.mean(bars["channels"][channel][-60:]))

@@ -1,0 +1,52 @@
+"""Live: price, forecast fan, the last prediction."""
+
+import streamlit as st
+
+from app.board import Board, View
+from app.dashboard import frame, markup, rows, shared, words
+from app.dashboard.charts import Figure
+from app.dashboard.live_charts import past_band, price_figure
+
+BACK_S = {"2 min": 120, "5 min": 300, "15 min": 900}
+NO_PAST = "no past forecasts"
+
+
+def page() -> None:
+    """Draw the page."""
+    choices = [NO_PAST, *(f"forecast {horizon} s before" for horizon in shared.board().horizons_s)]
+    with frame.controls():
+        st.segmented_control("Show the last", list(BACK_S), default="5 min", key="back", required=True,
+                             label_visibility="collapsed", width="content")  # fmt: skip
+        st.selectbox("Past forecasts", choices, key="past", width=230, label_visibility="collapsed",
+                     help="what was forecast for each second, so long before: 90 % interval")  # fmt: skip
+    frame.live(draw)
+
+
+def draw(board: Board, symbol: str, status: View) -> None:
+    """Draw one second."""
+    found = board.latest(symbol)["predictions"]
+    prediction = found[0] if found else None
+    if prediction is None or not prediction["forecasts"]:
+        frame.message(frame.waiting(board, status))
+        return
+    back_s = BACK_S[st.session_state.get("back") or "5 min"]
+    bars = board.bars(symbol, back_s)
+    stale = bool(prediction["stale"])
+    st.html(markup.tiles(rows.price_tiles(prediction, bars), stale=stale))
+    frame.chart(_figure(board, symbol, prediction, bars, back_s), "price")
+    if prediction["flags"]:
+        st.html(markup.line(["<span>Flags</span>", markup.flags(prediction["flags"])]))
+        st.html(markup.meanings(prediction["flags"]))
+    st.subheader(f"Forecast of {symbol}, made at {words.clock(prediction['second'] + 1)} UTC", anchor=False)
+    st.html(markup.table(rows.FORECAST, rows.forecast(prediction), stale=stale))
+    st.subheader("What each model says", anchor=False)
+    models = board.models()
+    st.html(markup.verdict("dim", words.model_line(models["tensorflow"], models["champion"])))
+    st.html(markup.table(rows.opinion_columns(prediction), rows.opinions(prediction), stale=stale))
+
+
+def _figure(board: Board, symbol: str, prediction: View, bars: View, back_s: int) -> Figure:
+    horizon_s = next((int(word) for word in str(st.session_state.get("past")).split() if word.isdigit()), None)
+    past = past_band(board.history(symbol, back_s + horizon_s), horizon_s) if horizon_s else []
+    shown = None if prediction["stale"] else prediction
+    return price_figure(bars, shown, past, max(board.horizons_s))

@@ -1,0 +1,35 @@
+"""System: objectives, processes, resources, dead letters."""
+
+import streamlit as st
+
+from app.board import Board, View
+from app.clock import wall_ms
+from app.dashboard import frame, markup, rows
+from app.dashboard.feed_charts import resources_figure
+
+
+def page() -> None:
+    """Draw the page."""
+    with frame.controls():
+        pass
+    frame.live(draw)
+
+
+def draw(board: Board, _symbol: str, status: View) -> None:
+    """Draw one second."""
+    st.html(markup.tiles(rows.objectives(status)))
+    beats = status["processes"]
+    resources = {rows.label(beat): board.resources(beat["process"], beat["instance"]) for beat in beats}
+    st.subheader("Processes", anchor=False)
+    if not beats:
+        frame.message("No process has sent a heartbeat yet.")
+        return
+    st.html(markup.table(rows.PROCESSES, rows.processes(beats, resources, wall_ms())))
+    left, right = st.columns(2)
+    with left:
+        frame.chart(resources_figure(resources, "cpu_percent", " %"), "cpu", "CPU, percent of one core")
+    with right:
+        frame.chart(resources_figure(resources, "rss_mb", " MB"), "memory", "Memory")
+    if status["dead"]["last"]:
+        st.subheader("Newest dead letters", anchor=False)
+        st.html(markup.table(rows.DEAD, rows.dead_letters(status["dead"]["last"])))

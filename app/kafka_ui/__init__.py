@@ -1,0 +1,44 @@
+"""`btc kafka-ui`: look into Kafka. What enters: settings; what leaves: pages of topics, messages and consumer lag.
+
+Our own pages in this one process, read-only: a terminal in the browser (kaskade under textual-serve) starts a process
+per page, which has outlived its browser, shows no messages beside the topics, and could delete them.
+"""
+
+import sys
+
+from app import ports, process
+from app.heartbeat import Pulse
+from app.kafka_ui.cluster import Cluster
+from app.kafka_ui.pages import site
+from app.settings import Settings
+
+__all__ = ["run"]
+CLOSING_S = 1
+
+
+def run(settings: Settings) -> int:
+    """Serve the pages until SIGTERM; return the exit code, 1 if the port is taken."""
+    port = settings.kafka_ui_port
+    if port and not ports.is_free(port):
+        holder = ports.holder(port) or "a process of another user"
+        print(f"btc kafka-ui: port {port} is taken by {holder}: end it, or set BTC_KAFKA_UI_PORT", file=sys.stderr)
+        return 1
+    return process.run("kafka-ui", settings, _serve)
+
+
+async def _serve(settings: Settings, pulse: Pulse) -> None:
+    import uvicorn
+
+    from app.health import QuietServer
+
+    async with Cluster(settings) as cluster:
+        pulse.refresh = lambda: setattr(pulse, "progress", {"pages": float(cluster.questions)})
+        config = uvicorn.Config(
+            site(cluster), host=settings.host, port=settings.kafka_ui_port, log_config=None, access_log=False,
+            lifespan="off", timeout_graceful_shutdown=CLOSING_S,
+        )  # fmt: skip
+        server = QuietServer(config)
+        try:
+            await server._serve()  # noqa: SLF001 – serve() would take the signals
+        finally:
+            await server.shutdown()

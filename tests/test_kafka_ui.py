@@ -1,0 +1,113 @@
+"""The Kafka UI without a Kafka."""
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from starlette.testclient import TestClient
+
+from app.kafka_ui.cluster import Cluster, NotThereError
+from app.kafka_ui.pages import site
+from app.kafka_ui.shapes import Group, Lag, Message, Overview, Partition, Topic, pretty, readable
+from app.settings import Settings
+
+TICKS = Topic("btc.ticks", [Partition(0, 10, 25), Partition(1, 0, 0)])
+GROUP = Group("btc-forecast", "Stable", ["worker-0"], [Lag("btc.ticks", 0, 20, 25), Lag("btc.ticks", 1, None, 7)])
+
+
+class Told(Cluster):
+    """A cluster that knows what it is told, or fails as it is told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.settings, self.questions, self.error = Settings(kafka_url="kafka:9092"), 0, error
+        self.asked: list[tuple[int | None, int | None]] = []
+
+    async def overview(self) -> Overview:
+        """Return two partitions and a group."""
+        if self.error:
+            raise self.error
+        return Overview(1, [TICKS], [GROUP])
+
+    async def messages(self, name: str, partition: int | None = None, before: int | None = None) -> list[Message]:
+        """Return one hostile message."""
+        await self.topic(name)
+        self.asked.append((partition, before))
+        return [Message(0, 24, 1_700_000_000_000, "0", "<script>1</script>", 18)]
+
+    async def message(self, name: str, partition: int, offset: int) -> Message:
+        """Return none."""
+        raise NotThereError(f"{name}, partition {partition}: there is no message at offset {offset} (any more)")
+
+
+def client(cluster: Cluster) -> TestClient:
+    """Return a client of a cluster's pages."""
+    return TestClient(site(cluster))
+
+
+def test_the_first_page_shows_topics_and_lag() -> None:
+    """Fifteen messages are held, five are not yet read."""
+    page = client(Told()).get("/")
+    assert page.status_code == 200
+    assert "btc.ticks" in page.text
+    assert '<td class="n">15</td>' in page.text
+    assert '<td class="n">5</td>' in page.text
+
+
+def test_a_group_shows_its_lag_per_partition() -> None:
+    """A partition without a commit has a dash, not a lag."""
+    page = client(Told()).get("/groups/btc-forecast")
+    assert "worker-0" in page.text
+    assert "–" in page.text
+    assert GROUP.behind == 5
+
+
+def test_payloads_are_escaped_and_scripts_from_elsewhere_are_forbidden() -> None:
+    """A message is text, whatever it says."""
+    page = client(Told()).get("/topics/btc.ticks")
+    assert "<script>1</script>" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [("", (None, None)), ("?partition=1&before=9", (1, 9)), ("?partition=x&before=9", (None, None)),
+     ("?before=9", (None, None)), ("?partition=" + "9" * 30, (None, None))],
+)  # fmt: skip
+def test_paging_is_read_from_the_address(query: str, asked: tuple[int | None, int | None]) -> None:
+    """Nonsense in the address is the first page."""
+    cluster = Told()
+    assert client(cluster).get("/topics/btc.ticks" + query).status_code == 200
+    assert cluster.asked == [asked]
+
+
+@pytest.mark.parametrize("path", ["/topics/nope", "/groups/nope", "/topics/btc.ticks/0/999"])
+def test_what_does_not_exist_is_404_in_one_line(path: str) -> None:
+    """The page names what is missing."""
+    page = client(Told()).get(path)
+    assert page.status_code == 404
+    assert "<h2>" in page.text
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError("refused"), TimeoutError(), OSError("no route")])
+def test_a_silent_kafka_is_503_in_one_line(error: Exception) -> None:
+    """No stack trace, but where and why."""
+    page = client(Told(error)).get("/")
+    assert page.status_code == 503
+    assert "Kafka at kafka:9092 does not answer" in page.text
+
+
+def test_nothing_comes_from_another_host() -> None:
+    """No font, style or script of a CDN."""
+    assert "http" not in client(Told()).get("/").text.replace("http-equiv", "")
+
+
+def test_liveness_does_not_ask_kafka() -> None:
+    """A broker that is down does not restart the UI."""
+    assert client(Told(TimeoutError())).get("/healthz").text == "ok"
+
+
+def test_payloads_are_shown_as_what_they_are() -> None:
+    """JSON, text, bytes, nothing; long ones are cut."""
+    assert readable("é".encode() * 300, 10) == "é" * 9 + "…"
+    assert readable(b"\xff\xfe", 10) == "ff fe"
+    assert pretty(b"not json") == "not json"
+    assert pretty(b'{"b":[1]}') == '{\n  "b": [\n    1\n  ]\n}'
+    assert len(pretty(b"[" * 2_000_000)) <= 256 * 1024
