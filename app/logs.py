@@ -10,7 +10,7 @@ import structlog
 
 from app.settings import Settings
 
-SHARED = [
+SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.format_exc_info,

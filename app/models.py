@@ -13,9 +13,9 @@ from app.domain.registry import Registry
 from app.kafka import producer
 from app.records import ModelRelease, Role
 from app.releases import packaged
-from app.report import messages
 from app.settings import Settings
 from app.topics import MODELS
+from app.up.report import messages
 
 
 class ModelError(ValueError):

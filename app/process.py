@@ -54,7 +54,7 @@ async def _live(name: str, settings: Settings, work: Work) -> None:
     await topics_when_kafka_answers(settings)
     async with (
         heartbeat.beating(settings, name, pulse),
-        health.serving(settings.host, settings.metrics_port, lambda: pulse.alive(), lambda: pulse.ready()),
+        health.serving(settings.host, settings.metrics_port, pulse.is_alive, pulse.is_ready),
     ):
         log.info(f"{name} started", source=settings.source, kafka=settings.bootstrap)
         with suppress(asyncio.CancelledError):

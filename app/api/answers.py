@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from app.board_records import Release
+from app.board.records import Release
 from app.records import Heartbeat, Kind, Role, Score
 
 Column = list[float | None]

@@ -14,7 +14,7 @@ from app.api import docs, pages, problems, routes, stream
 from app.api.cache import Answers, Remembered
 from app.api.experience import Experience, Observed
 from app.api.guard import Guard
-from app.board import Board
+from app.board.board import Board
 from app.heartbeat import release_version
 from app.settings import Settings
 

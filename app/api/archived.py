@@ -4,7 +4,7 @@ from itertools import groupby
 from typing import Any
 
 from app.api.problems import Problem
-from app.board_views import MASKED, View
+from app.board.views import MASKED, View
 from app.settings import Settings
 
 Row = dict[str, Any]
@@ -19,8 +19,8 @@ async def read(settings: Settings, table: str, symbol: str, span: tuple[int, int
         Problem: 503, the archive cannot answer.
 
     """
-    from app.archive_parquet import ArchiveError
-    from app.archive_query import history
+    from app.archive.parquet import ArchiveError
+    from app.archive.query import history
 
     try:
         return await history(settings, table, symbol, span[0], span[1] + 1, limit=limit)

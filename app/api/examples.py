@@ -5,8 +5,8 @@ Every example in the docs is what a real board answers to these records.
 
 from collections.abc import Iterator
 
-from app.board import Board
-from app.board_records import Bars, Release, Shown
+from app.board.board import Board
+from app.board.records import Bars, Release, Shown
 from app.records import Forecast, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Role, Score, Settlement
 from app.settings import Settings
 

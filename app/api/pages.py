@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.problems import Problem
-from app.board import Board
+from app.board.board import Board
 
 TYPES = {"page.html": "text/html; charset=utf-8", "page.css": "text/css; charset=utf-8",
          "page.js": "text/javascript; charset=utf-8", "chart.js": "text/javascript; charset=utf-8",

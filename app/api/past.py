@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from app.api.archived import bars_of, predictions_of, read
-from app.board import Board, View
-from app.board_rings import Ring
+from app.board.board import Board, View
+from app.board.rings import Ring
 
 
 class Span(NamedTuple):

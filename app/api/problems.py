@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app.board import UnknownSymbolError
+from app.board.board import UnknownSymbolError
 from app.logs import logger
 
 MEDIA_TYPE = "application/problem+json"

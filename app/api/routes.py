@@ -15,7 +15,7 @@ from app.api.docs import responses
 from app.api.experience import Experience
 from app.api.past import Span
 from app.api.problems import Problem
-from app.board import Board
+from app.board.board import Board
 
 LAST = 253_402_300_799  # the year 9999
 NAME = r"^[A-Za-z0-9._\-]{1,40}$"

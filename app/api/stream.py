@@ -17,7 +17,7 @@ from app.api.cache import ENCODER
 from app.api.client import DIRECT, Client, Connection, Plain, Update
 from app.api.experience import Experience
 from app.api.problems import Problem
-from app.board import Board, View
+from app.board.board import Board, View
 
 GATHER_S = 0.02  # a subscription over several partitions waits so long for the last of them
 Subscription = tuple[str, ...]  # symbols; empty: all of them

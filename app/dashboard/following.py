@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from app import health, heartbeat
-from app.board import Board
+from app.board.board import Board
 from app.dashboard.visitors import Visitors
 from app.heartbeat import Pulse
 from app.settings import Settings

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from app.board import Board, View
+from app.board.board import Board, View
 from app.clock import wall_ms
 from app.dashboard import markup, plotly_chart, shared, words
 from app.dashboard.charts import Figure

@@ -18,7 +18,7 @@ from streamlit.starlette import App
 from streamlit.web import bootstrap
 
 from app import logs, ports
-from app.board import Board
+from app.board.board import Board
 from app.dashboard import plotly_chart, shared
 from app.dashboard.following import following
 from app.dashboard.theme import options

@@ -3,7 +3,7 @@
 Streamlit runs its scripts once per visitor and refresh; an imported module like this one lives as long as the process.
 """
 
-from app.board import Board
+from app.board.board import Board
 
 _held: list[Board] = []
 

@@ -10,7 +10,7 @@ from app.api import answers, past
 from app.api.archived import bars_of, level_of
 from app.api.examples import LEVELS, MODELS, SECOND, predictions, price
 from app.api.past import Span
-from app.archive_parquet import ArchiveError
+from app.archive.parquet import ArchiveError
 from tests.api.conftest import Make
 
 FIRST = SECOND - 29  # the oldest second of the example's board
@@ -48,7 +48,7 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 rows += [{"origin": second - 10, "horizon_s": 10, "realised": 1e-4, "second": second}]
         return rows[:limit]
 
-    monkeypatch.setattr("app.archive_query.history", history)
+    monkeypatch.setattr("app.archive.query.history", history)
     return asked
 
 
@@ -96,7 +96,7 @@ async def test_an_archive_that_fails_is_a_problem(api: Make, monkeypatch: pytest
     async def history(*_asked: object, **_how: object) -> list[Row]:
         raise ArchiveError("the archive took longer than 10 s")
 
-    monkeypatch.setattr("app.archive_query.history", history)
+    monkeypatch.setattr("app.archive.query.history", history)
     answer = await api().get(f"/v1/bars?symbol=BTCUSDT&from={FIRST - 50}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "took longer" in answer.json()["detail"]

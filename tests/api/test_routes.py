@@ -118,7 +118,7 @@ async def test_writing_is_not_possible(client: httpx.AsyncClient) -> None:
 
 async def test_an_empty_board_says_so() -> None:
     """Before the first prediction the answer is 503 with the reason, and when to try again."""
-    from app.board import Board
+    from app.board.board import Board
 
     app = create_app(Settings(), Board(Settings()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
@@ -136,7 +136,7 @@ async def test_an_error_of_ours_is_a_problem_without_its_inside(
 ) -> None:
     """What breaks inside stays inside."""
     logged: list[str] = []
-    monkeypatch.setattr("app.board.Board.feed", lambda _self: 1 / 0)
+    monkeypatch.setattr("app.board.board.Board.feed", lambda _self: 1 / 0)
     monkeypatch.setattr("app.api.problems.log.error", lambda what, **_more: logged.append(what), raising=False)
     answer = await client.get("/v1/feed")
     assert answer.status_code == 500

@@ -16,7 +16,7 @@ from app.api import client as clients_of
 from app.api import create_app, examples, run, stream
 from app.api.examples import SECOND, predictions
 from app.api.server import listening, server_of
-from app.board import Board
+from app.board.board import Board
 from app.process import ProcessError
 from app.settings import Settings
 

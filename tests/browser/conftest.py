@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app import ports
-from app.broker import Broker, BrokerError
-from app.broker_jars import class_path
+from app.broker.broker import Broker, BrokerError
+from app.broker.jars import class_path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

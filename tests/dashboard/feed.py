@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from app.board import Board
-from app.board_records import Bars, Release
+from app.board.board import Board
+from app.board.records import Bars, Release
 from app.clock import wall_ms
 from app.domain.bars import CHANNELS
 from app.records import DeadLetter, Forecast, Heartbeat, OutcomeBatch, PredictionBatch, Score, Settlement

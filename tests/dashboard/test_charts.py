@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.board import Board
+from app.board.board import Board
 from app.dashboard import accuracy_charts, charts, feed_charts, live_charts, plotly_chart
 from tests.dashboard.feed import LEVELS, MODELS, filled_board, score
 

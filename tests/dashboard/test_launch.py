@@ -4,7 +4,7 @@ import socket
 
 from starlette.types import Message, Receive, Scope, Send
 
-from app.board import Board
+from app.board.board import Board
 from app.dashboard import launch
 from app.dashboard.following import not_ready
 from app.dashboard.theme import STYLE, options

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.board import Board
+from app.board.board import Board
 from app.dashboard import shared
 from app.settings import Settings
 from tests.dashboard.feed import filled_board

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.board import Board
+from app.board.board import Board
 from app.clock import wall_ms
 from app.dashboard import rows
 from tests.dashboard.feed import MODELS, filled_board

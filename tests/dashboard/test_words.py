@@ -88,7 +88,7 @@ def test_sources_have_names_people_know() -> None:
 
 def test_every_flag_of_the_wire_is_explained() -> None:
     """The board's flags and the explanations are the same set."""
-    from app.board_history import FLAGS
+    from app.board.history import FLAGS
 
     assert set(words.FLAGS) == set(FLAGS)
 

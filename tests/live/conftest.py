@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app import ports
-from app.broker import Broker, BrokerError
-from app.broker_jars import class_path
+from app.broker.broker import Broker, BrokerError
+from app.broker.jars import class_path
 
 HERE = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-"""A house of real processes for a test. What enters: a Kafka and an exchange; what leaves: processes that end with it."""
+"""A house of real processes for a test. What enters: a Kafka, an exchange; what leaves: processes that end with it."""
 
 import os
 import subprocess
@@ -89,7 +89,9 @@ class House:
         while not (found := condition()):
             if time.monotonic() > deadline:
                 logs = {log.name: log.read_text(errors="replace")[-1500:] for log in self._folder.glob("*.log")}
-                raise AssertionError(f"waited in vain for: {what}\n" + "\n".join(f"== {n}\n{t}" for n, t in logs.items()))
+                raise AssertionError(
+                    f"waited in vain for: {what}\n" + "\n".join(f"== {n}\n{t}" for n, t in logs.items())
+                )
             time.sleep(0.1)
         return found
 

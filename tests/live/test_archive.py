@@ -18,8 +18,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from app import archive_ledger, archive_parquet, archive_query, archive_writer, topics
-from app.archive import CORRIDORS, Archive
+from app import topics
+from app.archive import ledger, parquet, query, writer
+from app.archive.keeper import CORRIDORS, Archive
 from app.kafka import client_options, producer
 from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, Quotes, Settlement, TickBatch, Ticks, Trades
 from app.settings import Settings
@@ -27,9 +28,11 @@ from app.settings import Settings
 T0 = 1_700_000_000 // 3600 * 3600
 PARTITIONS = 2
 PROGRAM = """
-from app import archive, archive_writer, process
+from app import process
+from app.archive import keeper as archive
+from app.archive import writer
 from app.settings import settings
-archive_writer.TIDY_EVERY_S = 0.0
+writer.TIDY_EVERY_S = 0.0
 raise SystemExit(process.run("archive", settings(), archive.run))
 """
 
@@ -42,8 +45,8 @@ def settings(kafka: str, prefix: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture(autouse=True)
 def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive_writer, "TIDY_EVERY_S", 0.0)
-    monkeypatch.setattr(archive_writer, "LONGEST_WAIT_S", 0.5)
+    monkeypatch.setattr(writer, "TIDY_EVERY_S", 0.0)
+    monkeypatch.setattr(writer, "LONGEST_WAIT_S", 0.5)
 
 
 def ticks_of(partition: int, second: int, trades: int = 3) -> TickBatch:
@@ -99,11 +102,11 @@ def seconds(start: int, count: int, step_s: int) -> list[tuple[str, int, bytes]]
 
 def covered(settings: Settings) -> Counter[tuple[str, int, int, int]]:
     """Return how often each (topic, partition, epoch, offset) is in the ledger."""
-    root = archive_ledger.folder(settings)
+    root = ledger.folder(settings)
     return Counter(
         (one.topic, one.partition, one.epoch, offset)
         for corridor in CORRIDORS
-        for one in archive_ledger.segments(root, corridor.full(settings))
+        for one in ledger.segments(root, corridor.full(settings))
         for offset in range(one.first, one.last + 1)
     )
 
@@ -113,14 +116,14 @@ def archived(settings: Settings) -> int:
     return sum(covered(settings).values())
 
 
-def notes(settings: Settings, name: str) -> list[archive_parquet.Note]:
+def notes(settings: Settings, name: str) -> list[parquet.Note]:
     """Return the notes of a topic's files."""
-    root = archive_ledger.folder(settings)
-    return [archive_parquet.note_of(path) for path in root.glob(f"{settings.topic_prefix}.{name}/**/*.parquet")]
+    root = ledger.folder(settings)
+    return [parquet.note_of(path) for path in root.glob(f"{settings.topic_prefix}.{name}/**/*.parquet")]
 
 
 def asked(settings: Settings, sql: str) -> list[tuple[object, ...]]:
-    return [tuple(row.values()) for row in archive_query.query(settings, sql).to_pylist()]
+    return [tuple(row.values()) for row in query.query(settings, sql).to_pylist()]
 
 
 @asynccontextmanager

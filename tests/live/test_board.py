@@ -14,8 +14,8 @@ from app import topics
 from app.api import examples
 from app.api.examples import SECOND
 from app.api.server import serve
-from app.board import Board
-from app.broker import Broker
+from app.board.board import Board
+from app.broker.broker import Broker
 from app.heartbeat import Pulse
 from app.records import FeatureBatch, ModelRelease, Record
 from app.settings import Settings

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app import ports
-from app.broker import Broker, BrokerError
+from app.broker.broker import Broker, BrokerError
 from app.kafka import MAX_MESSAGE_BYTES
 
 pytestmark = pytest.mark.usefixtures("jars")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("jars")
 RUN = """
 import sys
 from pathlib import Path
-from app.broker import run
+from app.broker.broker import run
 sys.exit(run(Path(sys.argv[1]), int(sys.argv[2])))
 """
 ROOT = Path(__file__).parents[2]

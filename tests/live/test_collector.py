@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.broker import Broker
+from app.broker.broker import Broker
 from app.clock import wall_ms
-from app.collector import Collector
+from app.collector.collector import Collector
+from app.collector.ledger import place_of
 from app.exchange import Exchange, replay
 from app.exchange.faults import Fault
 from app.kafka import last_offsets, partitions_of, reader
-from app.ledger import place_of
 from app.metrics import TICKS_RECONNECTS
 from app.records import TickBatch
 from app.settings import Settings
@@ -27,7 +27,8 @@ from app.topics import TICKS
 RECORDING = "binance-ws/spot-btcusdt-20230405.dat.gz"
 PROCESS = """
 import asyncio
-from app import collector, logs
+from app import logs
+from app.collector import collector
 from app.settings import settings
 logs.set_up(settings(), "collector")
 asyncio.run(collector.run(settings()))

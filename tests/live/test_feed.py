@@ -10,12 +10,12 @@ import pytest
 from binance.exceptions import BinanceAPIException
 
 from app.binance import decode
+from app.collector.feed import Feed
+from app.collector.refill import Refill
 from app.domain.ticks import Quote, Trade
 from app.exchange import Exchange, replay
 from app.exchange.faults import Fault
-from app.feed import Feed
 from app.metrics import TICKS_RECONNECTS
-from app.refill import Refill
 from app.settings import Settings
 
 RECORDING = "binance-ws/spot-btcusdt-20230405.dat.gz"

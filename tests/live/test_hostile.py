@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -30,7 +29,6 @@ LIES = {
     "another partition": payload(START + 1, partition=5),
     "the far future": payload(9_000_000_000),
 }
-
 
 
 @pytest.fixture(scope="module")
@@ -82,4 +80,3 @@ async def test_hostile_messages_are_set_aside_and_good_ones_pass(house: House) -
 
 class _Second(msgspec.Struct):
     second: int = 0
-

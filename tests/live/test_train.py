@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from app import topics, train
+from app import topics
 from app.domain.promotion import LONGEST_S
 from app.exchange.server import Exchange, serve
 from app.exchange.synthetic import synthetic
@@ -17,6 +17,7 @@ from app.heartbeat import Pulse
 from app.kafka import partitions_of, producer, reader
 from app.records import ModelRelease, OutcomeBatch, Score
 from app.settings import Settings
+from app.training import trainer as train
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from app import archive_query, topics
+from app import topics
+from app.archive import query
 from app.exchange import Exchange, replay
 from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
 from tests.live.house import House
@@ -125,7 +126,7 @@ async def test_a_recorded_tick_walks_through_every_room(walked: tuple[House, Rec
 
 def _asked(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
     url = f"http://127.0.0.1:{house.settings.api_port}/v1"
-    span = {"symbol": "BTCUSDT", "from": recorded.second, "to": recorded.second + 1}
+    span: dict[str, str | int] = {"symbol": "BTCUSDT", "from": recorded.second, "to": recorded.second + 1}
     bars = httpx.get(f"{url}/bars", params=span).json()
     assert json.dumps(bars).count(str(recorded.second)) >= 1
     predictions = httpx.get(f"{url}/predictions", params={**span, "horizon_s": HORIZON_S}).json()
@@ -135,11 +136,11 @@ def _asked(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
 
 
 def _archived(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
-    kept = archive_query.query(
+    kept = query.query(
         house.settings, f"select price, quantity from trades where id = {int(recorded.tick['t'])}"
     ).to_pylist()
     assert kept == [{"price": float(recorded.tick["p"]), "quantity": float(recorded.tick["q"])}]
-    models = archive_query.query(
+    models = query.query(
         house.settings, f"select distinct model from predictions where second = {recorded.second}"
     ).to_pylist()
     assert {row["model"] for row in models} == {one.model for one in forecast.forecasts}

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.board import Board, View
+from app.board.board import Board, View
 from app.dashboard import frame, markup, rows, shared, words
 from app.dashboard.accuracy_charts import coverage_figure, errors_figure, pit_figure, skill_figure
 

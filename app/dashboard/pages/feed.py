@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app.board import Board, View
+from app.board.board import Board, View
 from app.dashboard import frame, markup, rows, words
 from app.dashboard.feed_charts import activity_figure, latency_figure
 

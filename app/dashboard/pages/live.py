@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.board import Board, View
+from app.board.board import Board, View
 from app.dashboard import frame, markup, rows, shared, words
 from app.dashboard.charts import Figure
 from app.dashboard.live_charts import past_band, price_figure

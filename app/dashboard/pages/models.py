@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.board import Board, View
+from app.board.board import Board, View
 from app.dashboard import frame, markup, rows, words
 from app.dashboard.feed_charts import who_served
 

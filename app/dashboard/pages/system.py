@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.board import Board, View
+from app.board.board import Board, View
 from app.clock import wall_ms
 from app.dashboard import frame, markup, rows
 from app.dashboard.feed_charts import resources_figure

@@ -1,0 +1,150 @@
+"""Messages as rows. What enters: a record of the walk and its place; what leaves: one Arrow batch of its topic.
+
+    btc.ticks        a row per symbol; its trades and quotes as lists of structs
+    btc.features     a row per symbol: the bar, a column per channel (feature rows are recomputed, not archived)
+    btc.predictions  a row per model, symbol and horizon
+    btc.outcomes     a row per message: settlements and scores as lists of structs
+
+One message never spans two files, so one rename archives it. `archive_query` unfolds the lists into tables.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from app.archive.schema import FEATURES, OUTCOMES, PLACE, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
+from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
+
+MOST_COLUMNS = 512
+
+
+class Place(NamedTuple):
+    """Where a message was read, and whether readers skip it."""
+
+    partition: int
+    offset: int
+    repeat: bool
+
+
+def ticks(batch: TickBatch, place: Place) -> pa.RecordBatch:
+    """Return a row per symbol. Raises ValueError where columns differ in length."""
+    each = list(batch.symbols.values())
+    columns = {
+        "late": [batch.late] * len(each),
+        "symbol": list(batch.symbols),
+        "last_id": [one.last_id for one in each],
+        "late_trades": [one.late for one in each],
+        "missing": [one.missing for one in each],
+        "trades": _lists([one.trades for one in each], TRADE),
+        "quotes": _lists([one.quotes for one in each], QUOTE),
+    }
+    return _batch(TICKS, batch, place, len(each), columns)
+
+
+def features(batch: FeatureBatch, place: Place) -> pa.RecordBatch:
+    """Return a row per symbol, the bar's channels as columns. Raises ValueError where columns differ in length."""
+    rows = len(batch.symbols)
+    if len(batch.bars) > MOST_COLUMNS or not batch.bars.keys().isdisjoint(FEATURES.names):
+        raise ValueError("channels that cannot be columns")
+    schema = _with_doubles(FEATURES, list(batch.bars))
+    columns = {
+        "sent_ms": [batch.sent_ms] * rows,
+        "symbol": batch.symbols,
+        "feature_schema": [batch.feature_schema] * rows,
+        "flags": batch.flags,
+    }
+    return _batch(schema, batch, place, rows, columns | batch.bars)
+
+
+def predictions(batch: PredictionBatch, place: Place) -> pa.RecordBatch:
+    """Return a row per model, symbol and horizon, quantiles as columns q05 … q95."""
+    shape = M, S, H = len(batch.forecasts), len(batch.symbols), len(batch.horizons_s)
+    if {len(batch.mid), len(batch.priced), len(batch.volatility), len(batch.flags)} != {S}:
+        raise ValueError("columns of different lengths")
+    model, symbol, horizon = (index.ravel() for index in np.indices(shape))
+    names = [_quantile(level) for level in batch.levels]
+    mean = np.array([one.mean for one in batch.forecasts], np.float64).reshape(shape)
+    quantiles = np.array([one.quantiles for one in batch.forecasts], np.float64).reshape(*shape, len(names))
+    columns = {
+        "sent_ms": np.full(M * S * H, batch.sent_ms),
+        "model": _picked([one.model for one in batch.forecasts], model),
+        "kind": _picked([one.kind for one in batch.forecasts], model),
+        "role": _picked([one.role for one in batch.forecasts], model),
+        "champion": _picked([one.model == batch.champion for one in batch.forecasts], model, pa.bool_()),
+        "symbol": _picked(batch.symbols, symbol),
+        "horizon_s": _picked(batch.horizons_s, horizon, pa.int32()),
+        "mid": _picked([m if p else None for m, p in zip(batch.mid, batch.priced, strict=True)], symbol, pa.float64()),
+        "volatility": _picked(batch.volatility, symbol, pa.float64()),
+        "flags": _picked(batch.flags, symbol, TEXTS),
+        "mean": mean.ravel(),
+    } | {name: quantiles[..., place].ravel() for place, name in enumerate(names)}
+    return _batch(_with_doubles(PREDICTIONS, names), batch, place, M * S * H, columns)
+
+
+def outcomes(batch: OutcomeBatch, place: Place) -> pa.RecordBatch:
+    """Return one row."""
+    settled = [
+        {"symbol": symbol, "horizon_s": one.horizon_s, "origin": one.origin, "realised": realised, "void": void}
+        for one in batch.settled
+        for symbol, realised, void in chain(
+            ((symbol, value, None) for symbol, value in zip(one.symbols, one.realised, strict=True)),
+            ((symbol, None, reason) for reason, symbols in one.void.items() for symbol in symbols),
+        )
+    ]
+    scores = [msgspec.structs.asdict(one) | {"coverage": list(one.coverage.items())} for one in batch.scores]
+    columns = {"sent_ms": [batch.sent_ms], "settled": [settled], "scores": [scores]}
+    return _batch(OUTCOMES, batch, place, 1, columns)
+
+
+def _quantile(level: float) -> str:
+    # 0.05 → q05, 0.975 → q97_5
+    return "q" + f"{level * 100:04.1f}".removesuffix(".0").replace(".", "_")
+
+
+def _picked(values: Sequence[Any], index: Any, kind: Any = None) -> pa.Array:
+    return pa.array(values, kind or pa.string()).take(pa.array(index))
+
+
+def _lists(each: Sequence[Any], item: pa.StructType) -> pa.ListArray:
+    """Return one list of structs per element, out of structs of lists."""
+    names = [field.name for field in item]
+    lengths = [len(getattr(one, names[0])) for one in each]
+    for name in names:
+        if [len(getattr(one, name)) for one in each] != lengths:
+            raise ValueError(f"{name}: columns of different lengths")
+    flat = [pa.array(list(chain.from_iterable(getattr(one, f.name) for one in each)), f.type) for f in item]
+    starts = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    return pa.ListArray.from_arrays(starts, pa.StructArray.from_arrays(flat, fields=list(item)))
+
+
+def _with_doubles(schema: pa.Schema, names: list[str]) -> pa.Schema:
+    return pa.schema([*schema, *(pa.field(name, pa.float64()) for name in names)])
+
+
+def _batch(schema: pa.Schema, batch: Batch, place: Place, rows: int, columns: dict[str, Any]) -> pa.RecordBatch:
+    where = (place.partition, place.offset, place.repeat, batch.second, batch.closed_ms, batch.generation)
+    arrays = [pa.repeat(pa.scalar(value, kind), rows) for value, kind in zip(where, PLACE.values(), strict=True)]
+    for field in list(schema)[len(PLACE) :]:
+        column = columns[field.name]
+        arrays.append(column if isinstance(column, pa.Array) else pa.array(column, field.type))
+    return pa.record_batch(arrays, schema=schema)
+
+
+class Shape(NamedTuple):
+    """How one topic's payloads become rows."""
+
+    record: type[Batch]
+    rows: Callable[[Any, Place], pa.RecordBatch]
+    schema: pa.Schema  # the columns that are always there
+
+
+SHAPES = {
+    "ticks": Shape(TickBatch, ticks, TICKS),
+    "features": Shape(FeatureBatch, features, FEATURES),
+    "predictions": Shape(PredictionBatch, predictions, PREDICTIONS),
+    "outcomes": Shape(OutcomeBatch, outcomes, OUTCOMES),
+}

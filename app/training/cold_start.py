@@ -1,0 +1,104 @@
+"""History out of the synthetic exchange. What enters: seeds and a span; what leaves: series, and the packaged release.
+
+`btc train --cold-start` writes app/releases/cold_start.npz from it: anybody can make the same file again.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from app.domain import history
+from app.domain.artifact import pack
+from app.domain.bars import CHANNELS, Floats, second_bars
+from app.domain.series import Series
+from app.exchange.columns import Quotes as QuoteColumns
+from app.exchange.columns import Scale
+from app.exchange.columns import Trades as TradeColumns
+from app.exchange.flow import minute_of, quotes_of
+from app.exchange.listing import Listing, listings
+from app.exchange.process import EPOCH_S, HOUR_S, Process, hour_of
+from app.records import Quotes, Ticks, Trades
+from app.training.evaluate import Verdict
+from app.training.training import Note, Plan, train
+
+SEEDS = (101, 102, 103, 104)
+START_S = EPOCH_S + 14 * 24 * HOUR_S
+PACKAGED = Path(__file__).parents[1] / "releases" / "cold_start.npz"
+
+
+def synthetic_series(
+    seed: int, symbol: str, start_s: int, seconds: int, *, martingale: bool = False, ticks_per_s: float = 30.0
+) -> Series:
+    """Return the seconds [start, start + seconds) of a synthetic symbol, quotes included, as if collected."""
+    (listing,) = listings((symbol,))
+    bars = bars_of(Process(seed, martingale=martingale, ticks_per_s=ticks_per_s), listing, start_s, seconds)
+    known = history.feature_matrix(bars)
+    present = np.ones(seconds, bool)
+    return Series(symbol, start_s, known.features, known.mid, known.volatility, present, known.valid)
+
+
+def bars_of(process: Process, listing: Listing, start_s: int, seconds: int) -> Floats:
+    """Return one symbol's bars [seconds, C] from `start_s`, a full minute, on."""
+    bars = np.zeros((seconds, len(CHANNELS)))
+    previous, elapsed = np.zeros((1, len(CHANNELS))), np.zeros(1, np.int64)
+    for row, ticks in zip(range(seconds), ticks_from(process, listing, start_s), strict=False):
+        previous = second_bars([listing.symbol], {listing.symbol: ticks}, previous, elapsed)
+        elapsed = np.ones(1, np.int64)
+        bars[row] = previous[0]
+    return bars
+
+
+def ticks_from(process: Process, listing: Listing, start_s: int) -> Iterator[Ticks]:
+    """Yield one symbol's ticks second by second, without end, from a full minute on."""
+    minute_index = start_s // 60
+    while True:
+        hour = hour_of(process, listing, (minute_index * 60 - EPOCH_S) // HOUR_S)
+        minute = minute_of(process, listing, hour, minute_index)
+        quotes = quotes_of(process, listing, minute)
+        edges_ms = minute_index * 60_000 + 1000 * np.arange(61)
+        of_trades = np.searchsorted(minute.trades.time_ms, edges_ms).tolist()
+        of_quotes = np.searchsorted(quotes.due_us, edges_ms * 1000).tolist()
+        for trades_cut, quotes_cut in zip(pairwise(of_trades), pairwise(of_quotes), strict=True):
+            yield Ticks(
+                trades=_trades(minute.trades.where(slice(*trades_cut)), listing.scale),
+                quotes=_quotes(quotes.where(slice(*quotes_cut)), listing.scale),
+            )
+        minute_index += 1
+
+
+def _trades(rows: TradeColumns, scale: Scale) -> Trades:
+    return Trades(
+        id=rows.ids.tolist(),
+        time_ms=rows.time_ms.tolist(),
+        price=(rows.ticks / 10.0**scale.price_decimals).tolist(),
+        quantity=(rows.lots / 10.0**scale.qty_decimals).tolist(),
+        buyer_maker=rows.buyer_maker.tolist(),
+    )
+
+
+def _quotes(rows: QuoteColumns, scale: Scale) -> Quotes:
+    return Quotes(
+        time_ms=(rows.due_us // 1000).tolist(),
+        bid=(rows.bid_ticks / 10.0**scale.price_decimals).tolist(),
+        bid_size=(rows.bid_lots / 10.0**scale.qty_decimals).tolist(),
+        ask=(rows.ask_ticks / 10.0**scale.price_decimals).tolist(),
+        ask_size=(rows.ask_lots / 10.0**scale.qty_decimals).tolist(),
+    )
+
+
+def make(
+    horizons_s: tuple[int, ...], *, seeds: Sequence[int] = SEEDS, hours: float = 6.0, epochs: int = 12,
+    out: Path = PACKAGED, note: Note = lambda figures, text: None,
+) -> dict[str, list[Verdict]]:  # fmt: skip
+    """Train the cold-start release on synthetic seeds, write it, and return the verdicts on its held-out block."""
+    symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
+    series = []
+    for seed, symbol in zip(seeds, symbols * len(seeds), strict=False):
+        note({"seed": seed}, f"making {hours:g} h of {symbol} with seed {seed}")
+        series.append(synthetic_series(seed, symbol, START_S, int(hours * HOUR_S)))
+    origin = f"cold start: synthetic seeds {', '.join(map(str, seeds))}, {hours:g} h each; no market data"
+    trained = train(series, Plan(horizons_s, epochs=epochs, created_ms=START_S * 1000.0, origin=origin), note)
+    out.write_bytes(pack(trained.parameters))
+    return trained.verdicts
