@@ -68,11 +68,16 @@ def up(
     from app.process import ProcessError
     from app.topics import TopicError
     from app.up import run as house
+    from app.up.house import Wishes
 
     base = _settings()
     unattended = seconds is not None or until_end or report is not None
     source = _source(exchange, base)
-    wishes = house.Wishes(
+    if unattended and seconds is None and source.kind != "replay":
+        raise _fail(f"{source.name} has no end: say how long with --seconds, for example --seconds 120")
+    if report and not report.absolute().parent.is_dir():
+        raise _fail(f"--report {report}: the folder {report.absolute().parent} is not there")
+    wishes = Wishes(
         source=source,
         speed=speed if source.emulated else 1.0,
         symbols=_symbols(symbols, source),

@@ -64,9 +64,9 @@ class Lane:
 class History:
     """All lanes under one budget."""
 
-    def __init__(self, history_s: int, max_bytes: int) -> None:
+    def __init__(self, history_s: int, max_bytes: int, shape: Shape | None = None) -> None:
         self.capacity = history_s
-        self.shape: Shape | None = None
+        self.shape = shape  # what is expected, so that outcomes read before the first prediction count; or None
         self.models: list[str] = []  # a champion's place here is its number in the ring
         self.homes: dict[str, int] = {}  # symbol → partition
         self.lanes: dict[int, Lane] = {}

@@ -7,9 +7,10 @@ was replaced. Every kind of answer has a version, which rises when something cha
 from collections import Counter, OrderedDict, deque
 
 from app import metrics
-from app.board.history import History
+from app.board.history import History, Shape
 from app.board.records import Bars, Release, Shown
 from app.board.time import Durations, ExchangeTime
+from app.domain.forecast import LEVELS
 from app.records import Batch, DeadLetter, Heartbeat, OutcomeBatch, PredictionBatch, Score
 from app.settings import Settings
 
@@ -27,7 +28,9 @@ class State:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.history = History(settings.board_history_s, settings.board_max_bytes * 3 // 4)
+        self.history = History(
+            settings.board_history_s, settings.board_max_bytes * 3 // 4, Shape(settings.horizons_s, LEVELS)
+        )
         self.time = ExchangeTime(settings.speed)
         self.versions: Counter[str] = Counter()
         self.predictions: dict[int, PredictionBatch] = {}  # partition → its newest
