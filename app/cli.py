@@ -170,6 +170,26 @@ def exchange(
     raise typer.Exit(code)
 
 
+@cli.command(epilog=EXAMPLES + "`btc topics` · `BTC_REPLICATION_FACTOR=3 btc topics`")
+def topics() -> None:
+    """Create the topics that are missing, check the others, and show them; nothing is ever shrunk or deleted."""
+    from rich.table import Table
+
+    from app import topics as corridors
+
+    settings = _settings()
+    try:
+        asyncio.run(corridors.ensure(settings, (*corridors.ALL, *corridors.CHANGELOGS)))
+    except corridors.TopicError as error:
+        raise _fail(str(error)) from error
+    table = Table("topic", "record", "partitions", "kept")
+    for one in (*corridors.ALL, *corridors.CHANGELOGS):
+        days = one.retention_ms / corridors.DAY_MS
+        kept = f"{days:g} days" if days > 0 else "the newest of each key"
+        table.add_row(one.full(settings), one.record.__name__, str(one.partitions(settings)), kept)
+    console.print(table)
+
+
 @cli.command(epilog=EXAMPLES + "`btc collect` · `BTC_SYMBOLS=BTCUSDT,ETHUSDT btc collect`")
 def collect() -> None:
     """Collect ticks: exchange → one batch per partition and second → Kafka."""
