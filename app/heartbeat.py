@@ -84,7 +84,7 @@ def measure(process: str, instance: str, pulse: Pulse, me: psutil.Process) -> He
         net_received_mb=net.bytes_recv / MB,
         disk_read_mb=disk[0] / MB,
         disk_written_mb=disk[1] / MB,
-        progress=dict(pulse.progress),
+        progress={name: float(value) for name, value in pulse.progress.items()},
         errors=errors_survived(),
         note=pulse.note,
     )

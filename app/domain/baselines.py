@@ -100,7 +100,7 @@ def fit_line(scaler: Scaler, train: Examples, horizons_s: Sequence[int], levels:
         said_so = [part * mean[:, None] + own for part, own in zip(SHARES, tried, strict=True)]
         weight = train.liveliness[train.mask[:, h]]
         best = int(np.argmin([(weight * pinball(z, each, levels)).mean() for each in said_so]))
-        share[h], quantiles[h] = SHARES[best], tried[best]
+        share[h], quantiles[h] = SHARES[best], mirrored(tried[best])
     return Line(coefficients, share, quantiles)
 
 
@@ -157,6 +157,16 @@ def bounded(z: Floats, limit: float = 5.0) -> Floats:
 
 
 def empirical_quantiles(z: Floats, mask: Mask, levels: Sequence[float] = LEVELS) -> Floats:
-    """Return the quantiles [H, Q] of each column of z [N, H]; a column without data gets the usual ones."""
+    """Return the quantiles [H, Q] of each column of z [N, H], mirrored; a column without data gets the usual ones."""
     rows = [np.quantile(z[mask[:, h], h], levels) if mask[:, h].any() else np.array(USUAL_Z) for h in range(z.shape[1])]
-    return np.stack(rows)
+    return mirrored(np.stack(rows))
+
+
+def mirrored(quantiles: Floats) -> Floats:
+    """Return quantiles [..., Q] as if each outcome had come with both signs: the drift of a few hours is no forecast.
+
+    >>> mirrored(np.array([-3.0, 1.0, 4.0])).tolist()
+    [-3.5, 0.0, 3.5]
+    """
+    both: Floats = (quantiles - quantiles[..., ::-1]) / 2.0
+    return both

@@ -27,11 +27,12 @@ from app.domain.axes import F32, F64, NEW, Bools, Cells, Ints, taken
 
 FIRST_STEP = 4.0  # × 1/h, at the first outcome
 STEP = 0.2  # × 1/h, for ever after
-WARM_S, WARM_HORIZONS = 30.0, 2.0  # the step has halved after so many outcomes plus so many horizons of them
+WARM_S, WARM_HORIZONS = 30.0, 3.0  # the step has halved after so many outcomes plus so many horizons of them
 FOLLOW_HORIZONS = 3.0  # until it has seen so many horizons of outcomes, a horizon takes the offsets of the next shorter
 BOUND = 10.0  # of an offset, in units of volatility·√horizon
 WIDE = 1.25  # × the normal quantile: beyond this an issued quantile is taken for too wide, and the step grows
 WIDEST = 4.0  # times the step, at most
+PLACE = 0.1  # of a one-sided miss moves the interval; the rest changes its width
 
 
 def central(levels: Sequence[float]) -> int:
@@ -107,6 +108,17 @@ def predecessor(models: Sequence[tuple[str, str, int]], model: str, kind: str) -
     return max(ranked, default=(False, 0, NEW))[2]
 
 
+def mostly_width(push: F32) -> F32:
+    """Return pushes [..., Q] of which mirrored levels share the change of width; of the change of place a part is kept.
+
+    Which side was missed says little about the next outcome: overlapping outcomes of one trend miss on one side for
+    minutes, and an interval that follows them leaves the mid. The sum of both sides' misses is what width answers to.
+    """
+    width, place = (push - push[..., ::-1]) / 2, (push + push[..., ::-1]) / 2
+    moved: F32 = width + np.float32(PLACE) * place
+    return moved
+
+
 class Tracker:
     """The offsets while they are learned: float32 [H,M,S,Q], and the outcomes each cell has seen [H,M,S]."""
 
@@ -137,7 +149,7 @@ class Tracker:
         """
         usable = (settled & (scale > 0))[:, None, :]
         step = self._step(self.seen[at], horizons)[..., None] * self._stretch(issued, scale)
-        push = step * (self._level - below)
+        push = mostly_width(step * (self._level - below))
         push *= ~self._pinned(issued, push)
         push *= usable[..., None]
         self.offsets[at] = np.clip(self.offsets[at] + push, -BOUND, BOUND)

@@ -19,6 +19,7 @@ from typing import Self
 import psutil
 
 PATIENCE_S = 15.0
+LAST = ("exchange", "broker")
 LONGEST_PAUSE_S = 5.0
 STEADY_S = 30.0  # a process that ran so long starts again at once
 _PR_SET_PDEATHSIG = 1
@@ -65,8 +66,11 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        for name in reversed(list(self.children)):
-            await self.stop(name)
+        """End all at once, but what the others need (`LAST`) after them."""
+        await asyncio.gather(*(self.stop(name) for name in self.children if name not in LAST))
+        for name in LAST:
+            if name in self.children:
+                await self.stop(name)
         if self._meter:
             self._meter.cancel()
 

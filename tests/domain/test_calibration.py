@@ -123,10 +123,22 @@ def learn(tracker: Tracker, below: list[float], issued: list[float], scale: floa
     return tracker.offsets.ravel().tolist()
 
 
-def test_an_outcome_moves_each_quantile_by_its_level_less_what_fell_below() -> None:
-    """An outcome between the lower two levels: steps of 0.2 ÷ 10 × (τ − 1{below}), none for the median."""
+def test_an_outcome_moves_the_width_of_each_interval_and_a_tenth_of_its_place() -> None:
+    """An outcome between the lower two levels: steps of 0.2 ÷ 10 × (τ − 1{below}), shared by mirrored levels."""
     moved = learn(one_cell(), [0, 1, 1, 1, 1], [-1.6, -0.7, 0, 0.7, 1.6])
-    assert moved == pytest.approx([0.02 * 0.05, 0.02 * -0.75, 0, 0.02 * -0.25, 0.02 * -0.05])
+    wider, lower = (-0.25 + 0.75) / 2, (-0.75 - 0.25) / 2
+    assert moved == pytest.approx(
+        [0.02 * 0.05, 0.02 * (-wider + 0.1 * lower), 0, 0.02 * (wider + 0.1 * lower), 0.02 * -0.05]
+    )
+
+
+def test_a_trend_widens_intervals_but_hardly_moves_them() -> None:
+    """Outcomes that fall below everything for a minute leave the interval around the mid, on both sides of it."""
+    tracker, moved = one_cell(), [0.0] * 5
+    for _second in range(60):
+        moved = learn(tracker, [1, 1, 1, 1, 1], [-1.6, -0.7, 0, 0.7, 1.6])
+    assert moved[0] < 0 < moved[4]
+    assert abs(moved[0] + moved[4]) < 0.3 * (moved[4] - moved[0])
 
 
 def test_quantiles_that_touch_their_inner_neighbour_are_not_pushed_on() -> None:
