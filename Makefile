@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV := .venv/.installed-dev
 
-.PHONY: help setup demo test check lint types imports bench chart clean
+.PHONY: help setup demo test check lint types imports docs bench chart clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -39,6 +39,9 @@ types: $(DEV)
 
 imports: $(DEV)
 	@$(BIN)/lint-imports
+
+docs: $(STAMP) ## write the reference pages and the wire schemas again
+	@$(BIN)/python -m app.reference
 
 chart: $(DEV) ## check the Helm chart
 	@test -f helm/Chart.yaml || echo "chart: not there yet (see CHANGELOG)"

@@ -1,0 +1,32 @@
+"""Markdown. What enters: titles and rows; what leaves: text."""
+
+from collections.abc import Iterable, Sequence
+
+STAMP = "<!-- Written by `python -m app.reference`; change the code, not this file. -->"
+
+
+def page(title: str, *parts: str) -> str:
+    """Return a whole page; empty parts are left out."""
+    return "\n\n".join([f"# {title}", STAMP, *(part.strip() for part in parts if part.strip())]) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    r"""Return a table; a bar inside a cell is escaped.
+
+    >>> print(table(["name", "meaning"], [["`a`", "this|that"]]))
+    | name | meaning |
+    |---|---|
+    | `a` | this\|that |
+    """
+    lines = [head, *rows]
+    cells = ["| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |" for line in lines]
+    return "\n".join([cells[0], "|" + "---|" * len(head), *cells[1:]])
+
+
+def code(text: str) -> str:
+    """Return text as inline code, nothing for nothing.
+
+    >>> code("BTC_SPEED"), code("")
+    ('`BTC_SPEED`', '')
+    """
+    return f"`{text}`" if text else ""
