@@ -2,21 +2,26 @@
 
 from typing import Any
 
-from app import topics
+from app import metrics, topics
 from app.clock import wall_ms
 from app.domain.rows import feature_batch
 from app.domain.windows import SymbolWindows
+from app.logs import logger
+from app.rooms import Rooms
 from app.rounds import done, fresh
 from app.store import ring_records, slot_key
-from app.stream import Rooms, app, publish, store, topic
+from app.stream import app, publish, store, topic
 from tables.windows import WINDOWS
 
+log = logger("features")
 RING = 320  # slots: the window of 300 s and a margin
 
 
 def _restored(partition: int) -> SymbolWindows:
     windows = SymbolWindows()
-    windows.restore(ring_records(WINDOWS, partition, RING))
+    for reason in windows.restore(ring_records(WINDOWS, partition, RING)):
+        metrics.ERRORS.labels("worker", "window").inc()
+        log.warning("a second of the window is lost", partition=partition, reason=reason)
     return windows
 
 

@@ -7,10 +7,11 @@ from app.clock import wall_ms
 from app.domain.forecast import LEVELS
 from app.domain.rows import outcome_batch
 from app.domain.settlement import Settlements
+from app.rooms import Rooms
 from app.rounds import done, fresh
 from app.settings import settings
 from app.store import ring_records, slot_key
-from app.stream import Rooms, app, publish, store, topic
+from app.stream import app, publish, store, topic
 from tables.pending import PENDING
 from tables.scores import SCORES
 

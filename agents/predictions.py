@@ -1,24 +1,40 @@
 """Feature rows in, everybody's forecasts out; one call per model and micro-batch."""
 
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from app import topics
 from app.clock import wall_ms
 from app.domain.calibration import calibration_of
 from app.domain.predictions import predict
 from app.ensemble import ENSEMBLE
+from app.rooms import Rooms
 from app.rounds import done, fresh
-from app.stream import Rooms, app, publish, topic
+from app.stream import app, publish, topic
 from tables.scores import SCORES
 
 
+@dataclass
 class Published:
-    """The newest second published of one partition."""
+    """The newest second published of one partition; after a restart, the newest one the outcomes have seen of it."""
 
-    last: int | None = None
+    last: int | None
 
 
-ROOMS = Rooms(lambda _partition: Published())
+def _restored(partition: int) -> Published:
+    learned = SCORES.get(str(partition).encode())
+    return Published(msgspec.msgpack.decode(learned, type=_Settled).last if learned else None)
+
+
+class _Settled(msgspec.Struct):
+    """What counts here of a scores record: a second that was settled had been published."""
+
+    last: int
+
+
+ROOMS = Rooms(_restored)
 
 
 @app.agent(topic(topics.FEATURES), name="predictions")

@@ -33,7 +33,7 @@ class Ensemble:
         self._settings = of
         self.registry = Registry()
         self.ready = asyncio.Event()
-        self._compiled: dict[str, Model] = {}  # by sha256: a change of role compiles nothing
+        self._compiled: dict[str, Model] = {}  # those that run, by sha256: a change of role compiles nothing
         self._refused: set[str] = set()
         self._running: tuple[tuple[ModelRelease, Role, Model], ...] = ()
         self._naive: Forecaster = naive(usual_z(of.horizons_s), of.horizons_s)
@@ -97,6 +97,7 @@ class Ensemble:
             if model is not None:
                 running.append((release, role, model))
         self._running = tuple(running)
+        self._compiled = {release.sha256: model for release, _role, model in running}  # each holds some megabytes
         self._learn_baselines([model.parameters for _release, _role, model in running])
         metrics.MODEL_RUNNING.clear()
         for release, role, _model in running:
@@ -116,6 +117,8 @@ class Ensemble:
                 return model
         except ArtifactError as error:
             reasons = [str(error)]
+        except Exception as error:  # noqa: BLE001 – TensorFlow fails in many types; one bad release must not end the rest
+            reasons = [f"{type(error).__name__}: {error}"]
         self._refused.add(release.sha256)
         metrics.MODEL_REFUSED.labels("verification").inc()
         log.warning("release refused", release=release.id, reasons=reasons)

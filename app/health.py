@@ -4,7 +4,7 @@ Liveness follows progress, not the mere answer: a check returns the reason why i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -25,14 +25,17 @@ class QuietServer(uvicorn.Server):
 
 
 def pages(alive: Check, ready: Check) -> Starlette:
-    """Return `/healthz`, `/readyz` and `/metrics`.
+    """Return `/healthz`, `/readyz` and `/metrics`; the checks run in the server's loop, whose things they look at.
+
+    Never as plain functions: Starlette runs those in a thread, where Faust, asked for a part it has not made yet, makes
+    it on a loop of that thread, which never turns. The worker then waits for its tables for ever.
 
     >>> [route.path for route in pages(lambda: "", lambda: "").routes]
     ['/healthz', '/readyz', '/metrics']
     """
 
-    def answer(check: Check) -> Callable[[Request], Response]:
-        def page(_request: Request) -> Response:
+    def answer(check: Check) -> Callable[[Request], Awaitable[Response]]:
+        async def page(_request: Request) -> Response:
             reason = check()
             return PlainTextResponse(reason or "ok", status_code=503 if reason else 200)
 

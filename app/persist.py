@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from aiokafka.errors import MessageSizeTooLargeError
+
 from app import metrics
 from app.logs import logger
 
@@ -11,13 +13,20 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
 
 
 async def persistently(step: Callable[[], Awaitable[None]], what: str) -> None:
-    """Await a step, again and again with growing pauses, until it succeeds; only cancellation ends it early."""
+    """Await a step, again and again with growing pauses, until it succeeds; only cancellation ends it early.
+
+    Raises:
+        MessageSizeTooLargeError: or what Faust made of it; the next time would be no better.
+
+    """
     wait_s = FIRST_WAIT_S
     while True:
         try:
             await step()
             return
-        except Exception as error:  # noqa: BLE001 – brokers and disks fail in many types; all of them pass
+        except Exception as error:  # brokers and disks fail in many types; all of them pass
+            if any(isinstance(one, MessageSizeTooLargeError) for one in (error, error.__cause__)):
+                raise
             metrics.ERRORS.labels("worker", type(error).__name__).inc()
             log.warning(f"cannot {what}, trying again", reason=str(error) or type(error).__name__, in_s=wait_s)
         await asyncio.sleep(wait_s)

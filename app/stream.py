@@ -5,14 +5,13 @@ Agents, tables and services are declared on `app` elsewhere; `app/worker.py` put
 
 import sys
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import faust
 import msgspec
 from faust.exceptions import ValueDecodeError
-from faust.types import EventT, Message
+from faust.types import Message
 
 from app import metrics, topics
 from app.clock import wall_ms
@@ -26,6 +25,7 @@ log = logger("stream")
 encode = msgspec.json.Encoder().encode
 DEAD_PAYLOAD_BYTES = 4096
 PREPARATIONS: list[Callable[[], Awaitable[None]]] = []
+LAST_EVENTS: list[Callable[[], Awaitable[None]]] = []
 DEPARTURES: list[Callable[[], Awaitable[None]]] = []
 
 
@@ -74,7 +74,7 @@ def _credentials(of: Settings) -> Any:
 
 
 class Walk(faust.App):
-    """A Faust app that is prepared before it joins its group, and departs after it left."""
+    """A Faust app that is prepared before it joins its group, finishes what it has in hand, departs after it left."""
 
     async def on_first_start(self) -> None:
         """Prepare, once in this process; what is wrong is said in one line before Faust's own words."""
@@ -85,6 +85,14 @@ class Walk(faust.App):
             print(f"btc worker: {error or type(error).__name__}", file=sys.__stderr__, flush=True)
             raise
         await super().on_first_start()
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """Finish the events in hand: the flow has stopped, partitions (rebalance) or tables (stop) go next.
+
+        Faust's own `stream_wait_empty` waits for messages that were read ahead and thrown away, so for ever.
+        """
+        for finish in LAST_EVENTS:
+            await finish()
 
     async def on_shutdown(self) -> None:
         """Depart, after everything stopped."""
@@ -143,11 +151,11 @@ def topic(corridor: topics.Corridor) -> faust.TopicT:
 
 async def publish(corridor: topics.Corridor, record: Any, partition: int = 0) -> None:
     """Send one record and wait until the brokers have it; a failure is logged and tried again until it works."""
-    key = str(partition).encode()
+    key, value = str(partition).encode(), encode(record)
     name = corridor.full(settings())
 
     async def send() -> None:
-        await (await app.send(name, key=key, value=encode(record), partition=partition, key_serializer="raw",
+        await (await app.send(name, key=key, value=value, partition=partition, key_serializer="raw",
                               value_serializer="raw"))  # fmt: skip
 
     await persistently(send, f"send to {name}/{partition}")
@@ -173,44 +181,3 @@ async def set_aside(message: Message, reason: str) -> None:
         by="worker", payload=payload[:DEAD_PAYLOAD_BYTES], size_bytes=len(payload),
     )  # fmt: skip
     await publish(topics.DEAD, letter)
-
-
-Room = TypeVar("Room")
-
-
-class Rooms(Generic[Room]):
-    """What an agent holds in memory for each of its partitions: built at first use, dropped on revocation."""
-
-    every: "list[Rooms[Any]]" = []  # noqa: RUF012 – one registry for the process
-
-    def __init__(self, build: Callable[[int], Room]) -> None:
-        self._build = build
-        self._rooms: dict[int, Room] = {}
-        Rooms.every.append(self)
-
-    def of(self, partition: int) -> Room:
-        """Return a partition's room; must be called inside an event of that partition."""
-        room = self._rooms.get(partition)
-        if room is None:
-            room = self._rooms[partition] = self._build(partition)
-        return room
-
-    def drop(self, partition: int) -> None:
-        """Forget a partition's room: it is rebuilt from the tables when next used."""
-        self._rooms.pop(partition, None)
-
-    @asynccontextmanager
-    async def guard(self, event: EventT) -> AsyncIterator[None]:
-        """Set the event aside if the body cannot use it; the room, half changed, is dropped and nothing stops."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 – whatever a message breaks, it breaks only itself
-            self.drop(event.message.partition)
-            await set_aside(event.message, f"{type(error).__name__}: {error}")
-
-
-@app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
-async def _drop_revoked(_app: Any, revoked: set[Any], **_options: Any) -> None:
-    for partition in {place.partition for place in revoked}:
-        for rooms in Rooms.every:
-            rooms.drop(partition)

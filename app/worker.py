@@ -5,9 +5,9 @@ TensorFlow and takes the releases: whoever has partitions must be able to work o
 """
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -19,7 +19,6 @@ import agents.outcomes  # isort: skip
 import agents.inspection  # isort: skip
 
 from app import health, heartbeat, logs, stream, topics
-from app.clock import wall_ms
 from app.ensemble import ENSEMBLE
 from app.heartbeat import Pulse
 from app.kafka import client_options
@@ -27,65 +26,18 @@ from app.process import topics_when_kafka_answers
 from app.rounds import PROGRESS
 from app.settings import Settings, settings
 from app.stream import app
+from app.watch import Watch
 
 __all__ = ["agents", "app"]
 
-STUCK_MS = 30_000.0
 log = logs.logger("worker")
-STAGES = ("features", "predictions", "outcomes")
-
-
-class Watch:
-    """Whether the worker makes progress: alive means that offsets advance while there is something to do."""
-
-    def __init__(self) -> None:
-        self._moved_ms = wall_ms()
-        self._seen: dict[str, float] = {}
-
-    def lag(self) -> dict[str, int]:
-        """Return the messages not yet read, per topic of the walk."""
-        consumer = app.consumer
-        found: dict[str, int] = {}
-        for place in self._places():
-            end, read = consumer.highwater(place), consumer._read_offset.get(place)  # noqa: SLF001 – no public way
-            if end is not None and read is not None:
-                found[place.topic] = found.get(place.topic, 0) + max(0, end - read - 1)
-        return found
-
-    def _places(self) -> set[Any]:
-        names = {topic.full(settings()) for topic in topics.ALL}
-        return {place for place in app.consumer.assignment() if place.topic in names} if self.running() else set()
-
-    def running(self) -> bool:
-        """Say whether the app has joined its group and recovered its tables."""
-        recovery = app.tables.recovery
-        return bool(app.started and recovery.completed.is_set() and not recovery.in_recovery and not app.rebalancing)
-
-    def look(self) -> None:
-        """Note whether anything moved since the last look; without lag, standing still is fine."""
-        now = dict(PROGRESS.second)
-        if now != self._seen or (self.running() and not any(self.lag().values())):
-            self._moved_ms = wall_ms()
-        self._seen = now
-
-    def alive(self) -> str:
-        """Return why the worker must be restarted, or ""."""
-        self.look()
-        still_ms = wall_ms() - self._moved_ms
-        return f"no progress for {still_ms / 1000:.0f} s with lag {self.lag()}" if still_ms > STUCK_MS else ""
-
-    def ready(self) -> str:
-        """Return why the worker does not forecast yet, or ""."""
-        if not ENSEMBLE.ready.is_set():
-            return "models are not compiled yet"
-        return "" if self.running() else "tables are being recovered"
 
 
 class Standing:
     """What stands beside the stream while the worker runs: health pages, heartbeats, the models."""
 
     def __init__(self, of: Settings) -> None:
-        self._settings, self._stack, self._watch = of, AsyncExitStack(), Watch()
+        self._settings, self._stack, self._watch = of, AsyncExitStack(), Watch(of)
         self._pulse = Pulse(refresh=self._refresh)
 
     async def prepare(self) -> None:
@@ -95,10 +47,13 @@ class Standing:
         await own_tables(self._settings)
         serving = health.serving(self._settings.host, self._settings.worker_port, self._watch.alive, self._watch.ready)
         await self._stack.enter_async_context(serving)
+        self._beside(self._watch.keep(), "watch")
         await ENSEMBLE.open()
-        follow = asyncio.create_task(ENSEMBLE.follow(), name="models")
-        self._stack.callback(follow.cancel)
+        self._beside(ENSEMBLE.follow(), "models")
         await self._stack.enter_async_context(heartbeat.beating(self._settings, "worker", self._pulse))
+
+    def _beside(self, work: Coroutine[None, None, None], name: str) -> None:
+        self._stack.callback(asyncio.create_task(work, name=name).cancel)
 
     async def leave(self) -> None:
         """Take the standing parts down."""
