@@ -1,6 +1,7 @@
 """`btc`: one door for the command line. What enters: a person's words; what leaves: a process, or an answer."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -32,6 +33,8 @@ EXAMPLES = "**Examples**\n\n"
 
 def main() -> None:
     """Run the command line; an error a person can mend is one line and exit code 1."""
+    # As the first process of a container Python ignores SIGTERM until somebody handles it; commands set their own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cli()
 
 
@@ -143,7 +146,10 @@ def broker(
     port: Annotated[int | None, typer.Option(help="Port; default BTC_BROKER_PORT.")] = None,
 ) -> None:
     """Run the embedded Kafka: Apache Kafka itself, one node, no Java or Docker to install."""
-    from app.broker import broker as embedded
+    try:
+        from app.broker import broker as embedded
+    except ModuleNotFoundError as error:
+        raise _fail(f"the embedded Kafka is not installed here ({error.name}): set BTC_KAFKA_URL to a Kafka") from error
 
     base = _settings()
     own = int(base.kafka_url.rpartition(":")[2]) if base.kafka_url.startswith("127.0.0.1:") else base.broker_port

