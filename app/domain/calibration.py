@@ -115,7 +115,7 @@ def mostly_width(push: F32) -> F32:
     minutes, and an interval that follows them leaves the mid. The sum of both sides' misses is what width answers to.
     """
     width, place = (push - push[..., ::-1]) / 2, (push + push[..., ::-1]) / 2
-    moved: F32 = width + np.float32(PLACE) * place
+    moved: F32 = np.asarray(width + PLACE * place, np.float32)
     return moved
 
 
