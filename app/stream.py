@@ -15,7 +15,7 @@ from faust.types import Message
 
 from app import metrics, topics
 from app.clock import wall_ms
-from app.kafka import MAX_MESSAGE_BYTES, tls
+from app.kafka import COMPRESSION, MAX_MESSAGE_BYTES, tls
 from app.logs import logger
 from app.persist import persistently
 from app.records import DeadLetter, Record
@@ -129,7 +129,7 @@ def bare_app(of: Settings) -> faust.App:
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
         producer_linger=0.0,
-        producer_compression_type="lz4",
+        producer_compression_type=COMPRESSION,
         producer_max_request_size=MAX_MESSAGE_BYTES,
         store="rocksdb://?driver=rocksdict",
         datadir=of.data_dir / "rocksdb" / of.instance,

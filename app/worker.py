@@ -5,6 +5,7 @@ TensorFlow and takes the releases: whoever has partitions must be able to work o
 """
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -49,6 +50,7 @@ class Standing:
         await self._stack.enter_async_context(serving)
         self._beside(self._watch.keep(), "watch")
         await ENSEMBLE.open()
+        settle_memory()
         self._beside(ENSEMBLE.follow(), "models")
         await self._stack.enter_async_context(heartbeat.beating(self._settings, "worker", self._pulse))
 
@@ -63,6 +65,16 @@ class Standing:
         self._watch.look()
         lag = {f"lag_{name.rpartition('.')[2]}": float(count) for name, count in self._watch.lag().items()}
         self._pulse.progress = {**{f"second_{stage}": s for stage, s in PROGRESS.second.items()}, **lag}
+
+
+def settle_memory() -> None:
+    """Take what was built so far out of the garbage collector's sight.
+
+    TensorFlow alone makes a full collection stop the loop for a quarter of a second; frozen, one takes a tenth of that.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 async def own_tables(of: Settings) -> None:

@@ -15,7 +15,7 @@ ASYNCAPI = "docs/wire/asyncapi.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PREFIX = "Says the source (`BTC_TOPIC_PREFIX`): ids, times and state of one source mean nothing to another."
 ABOUT = """\
-One message is what one partition's symbols did in one second of exchange time. Payloads are JSON, compressed with lz4
+One message is what one partition's symbols did in one second of exchange time. Payloads are JSON, compressed with zstd
 on the way. Topics of the walk (ticks, features, predictions, outcomes) have one partition count and keep the partition
 number; their key is that number. Fields are only ever added, each with a default: readers ignore what they do not
 know. A second that is there twice means the same: the first one counts."""
