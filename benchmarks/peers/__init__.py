@@ -1,0 +1,1 @@
+"""What others' tools do with the same ticks: each file is a program of its own, as its documentation would write it."""

@@ -1,0 +1,60 @@
+"""The API over a board that is fed here, or a bare Starlette. `python -m benchmarks.server KIND PORT [SYMBOLS]`.
+
+KIND is `api` or `bare`. Both run on the API's own uvicorn; `bare` answers the same bytes from one route.
+"""
+
+import asyncio
+import signal
+import sys
+
+import msgspec
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.api import create_app, examples
+from app.api.cache import ENCODER
+from app.api.server import listening, server_of
+from app.board.board import Board
+from app.clock import wall_ms
+from app.settings import Settings
+from benchmarks.load import PATH
+
+
+def bare() -> Starlette:
+    """Return one route that answers what the API's board would."""
+    body = ENCODER.encode(examples.board().latest("BTCUSDT"))
+
+    async def answer(_request: Request) -> Response:
+        return Response(body, media_type="application/json")
+
+    return Starlette(routes=[Route(PATH, answer)])
+
+
+async def feed(board: Board) -> None:
+    """Give the board a newer second every second, closed now."""
+    second = examples.SECOND
+    while True:
+        await asyncio.sleep(1.0)
+        second += 1
+        now_ms = wall_ms()
+        batch = msgspec.structs.replace(examples.predictions(second), closed_ms=now_ms, sent_ms=now_ms)
+        board.take([batch], arrived_ms=now_ms)
+
+
+async def main(kind: str, port: int) -> None:
+    """Serve until SIGTERM."""
+    settings = Settings(api_rate_limit=0)
+    board = examples.board(settings)
+    server = server_of(create_app(settings, board) if kind == "api" else bare())
+    tasks = [asyncio.create_task(feed(board))] if kind == "api" else []
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: setattr(server, "should_exit", True))
+    await server._serve(sockets=[listening("127.0.0.1", port)])  # noqa: SLF001 – serve() would take the signals
+    for task in tasks:
+        task.cancel()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], int(sys.argv[2])))

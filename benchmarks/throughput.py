@@ -1,0 +1,127 @@
+"""Ticks a second through one worker. What enters: ticks waiting in Kafka; what leaves: ticks/s, and the peers' ratio.
+
+Our worker does windows, features, all models and the settlement; each result is acknowledged before the next. The
+peers do less: plain Faust updates one table entry per tick, Quix Streams keeps a one-second tumbling window. All read
+the same ticks from the same broker, and every rate counts from the first result to the last, without the start.
+"""
+
+import asyncio
+import re
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+from app import topics
+from app.kafka import producer
+from app.settings import Settings
+from benchmarks.bench import HOME, Bench, SkippedError, running, until
+from benchmarks.house import House, drained
+from benchmarks.ticks import START, Market, body, one_by_one, payload
+
+PARTITIONS = 8
+TRADES, QUOTES = 10, 20
+QUIX = "quixstreams==3.28.1"
+PEERS = Path(__file__).parent / "peers"
+VENV = HOME.parent / "bench-venv"
+
+
+def run(bench: Bench) -> None:
+    """Measure the worker and both peers on one broker."""
+    with bench.kafka() as kafka:
+        batches = int(bench.of(1600, 240))
+        ours = asyncio.run(_worker(bench, kafka, batches, symbols=100))
+        small = asyncio.run(_worker(bench, kafka, batches, symbols=12))
+        bench.note("worker, batches of 100 symbols × 30 ticks", ours, "ticks/s",
+                   baseline=f"{batches} batches over {PARTITIONS} partitions")  # fmt: skip
+        bench.note("worker, batches of 12 symbols × 30 ticks", small, "ticks/s",
+                   baseline=f"a hundred symbols over {PARTITIONS} partitions")  # fmt: skip
+        for name, least, count in (("Quix Streams", 15.0, 300_000), ("plain Faust", 150.0, 30_000)):
+            count = int(bench.of(count, count / 5))
+            try:
+                theirs = asyncio.run(_peer(bench, kafka, name, count))
+            except SkippedError as reason:
+                bench.say(f"{name} skipped: {reason}")
+                continue
+            bench.note(f"worker ÷ {name}", ours / theirs, "×", target=least, bound="least",
+                       baseline=f"{name} {theirs:,.0f} ticks/s of {count:,} ticks")  # fmt: skip
+
+
+async def _worker(bench: Bench, kafka: str, batches: int, symbols: int) -> float:
+    """Return ticks/s of our worker over batches that wait for it."""
+    with House(bench.folder, kafka, f"ours{symbols}", partitions=PARTITIONS) as house:
+        await topics.ensure(house.settings)
+        bench.say(f"filling {batches} batches of {symbols} symbols × {TRADES + QUOTES} ticks")
+        await _fill(house, batches, symbols)
+        bench.say("the worker starts and runs")
+        await asyncio.to_thread(house.start_worker)
+        await drained(house, topics.PREDICTIONS, batches)
+        written = await house.written(topics.PREDICTIONS)
+    if len(written) < batches:
+        raise SkippedError(f"{len(written)} of {batches} batches predicted: {house.tail('worker')}")
+    return (batches - 1) * symbols * (TRADES + QUOTES) / ((written[-1].at_ms - written[0].at_ms) / 1000.0)
+
+
+async def _fill(house: House, batches: int, symbols: int) -> None:
+    markets = [Market(symbols, TRADES, QUOTES, seed) for seed in range(PARTITIONS)]
+    async with house.sending() as send:
+        for number in range(batches // PARTITIONS):
+            second = START + number
+            for partition, market in enumerate(markets):
+                value = payload(partition, second, 1000.0 * (second + 1), body(market.second(second)))
+                sent = await send(partition, value)
+        await sent
+
+
+async def _peer(bench: Bench, kafka: str, name: str, count: int) -> float:
+    """Return ticks/s of a peer; its own process says them in its last line."""
+    topic = name.replace(" ", "-").lower()
+    python = await asyncio.to_thread(_quix, bench) if name == "Quix Streams" else sys.executable
+    bench.say(f"{name}: filling {count} ticks, one message each")
+    await _fill_one_by_one(kafka, topic, count)
+    script, folder = PEERS / f"{topic.replace('-', '_')}.py", bench.folder / topic
+    folder.mkdir()
+    log = folder / "log"
+    command = [python, str(script), kafka, topic, str(count), str(folder)]
+    bench.say(f"{name} runs")
+    with running(command, log, cwd=folder):
+        line = await asyncio.to_thread(until, lambda: _said(log), f"{name} to finish; its log: {log}", 300.0)
+    return float(line)
+
+
+def _said(log: Path) -> str:
+    """Return the rate in a log, "" before it is there; Faust puts a stamp before what is printed."""
+    found = re.search(r'\{"ticks_per_s": ([0-9.e+]+)\}', log.read_text(errors="replace"))
+    return found[1] if found else ""
+
+
+async def _fill_one_by_one(kafka: str, topic: str, count: int) -> None:
+    settings = Settings(kafka_url=kafka, topic_prefix=topic, partitions=PARTITIONS)
+    corridor = topics.Corridor("ticks", topics.TICKS.record, topics.DAY_MS)
+    await topics.ensure(settings, (corridor,))
+    sender = producer(settings, linger_ms=20, max_batch_size=2**18, enable_idempotence=False, acks=1)
+    await sender.start()
+    market, sent, second = Market(100, TRADES, QUOTES), 0, START
+    try:
+        while sent < count:
+            for key, tick in islice(one_by_one(market.second(second)), count - sent):
+                home = topics.partition_of(key.decode(), PARTITIONS)
+                await sender.send(corridor.full(settings), tick, key=key, partition=home)
+                sent += 1
+            second += 1
+    finally:
+        await sender.stop()
+
+
+def _quix(bench: Bench) -> str:
+    """Return the Python of an environment that has Quix Streams; made on first use, kept in `.btc/bench-venv`."""
+    python = VENV / "bin" / "python"
+    probe = [str(python), "-c", "import quixstreams"]
+    if python.exists() and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+        return str(python)
+    bench.say(f"installing {QUIX} into {VENV} (once)")
+    for command in ([sys.executable, "-m", "venv", str(VENV)], [str(python), "-m", "pip", "install", "-q", QUIX]):
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise SkippedError(f"{QUIX} cannot be installed: {made.stderr.strip()[-200:]}")
+    return str(python)
