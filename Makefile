@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV := .venv/.installed-dev
 
-.PHONY: help setup demo test check lint types imports docs bench chart clean
+.PHONY: help setup demo test check lint types imports docs bench chart k8s cluster-test clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -43,8 +43,16 @@ imports: $(DEV)
 docs: $(STAMP) ## write the reference pages and the wire schemas again
 	@$(BIN)/python -m app.reference
 
-chart: $(DEV) ## check the Helm chart
-	@test -f helm/Chart.yaml || echo "chart: not there yet (see CHANGELOG)"
+chart: $(DEV) ## check the Helm chart and k8s/, without a cluster
+	@$(BIN)/python k8s/render.py --check
+	@$(BIN)/python -m pytest -q -m "not live" tests/chart
+
+k8s: $(DEV) ## render the chart into k8s/manifests
+	@$(BIN)/python k8s/render.py
+
+CLUSTER_TOOLS ?= build/cluster
+cluster-test: $(DEV) ## the chart on a real API server; CLUSTER_TOOLS: the folder of the built cluster tools
+	@BTC_CLUSTER_TOOLS=$(CLUSTER_TOOLS) $(BIN)/python -m pytest -q -rs tests/cluster
 
 check: lint types imports test chart ## exactly what CI runs
 

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Starts one KRaft node. What enters: ROLE, POD_NAME and the mounted properties; what leaves: Kafka in this process.
+set -eu
+umask 077
+home="${KAFKA_HOME:-/opt/kafka}"
+config="${TMPDIR:-/tmp}/server.properties"
+ordinal="${POD_NAME##*-}"
+
+cat "$CONFIG_DIR/$ROLE.properties" >"$config"
+echo "node.id=$((NODE_ID_BASE + ordinal))" >>"$config"
+
+if [ "$ROLE" = broker ]; then
+  echo "advertised.listeners=CLIENT://$POD_NAME.$SERVICE_HOST:9092" >>"$config"
+fi
+if [ -n "${TLS_DIR:-}" ]; then # Kafka wants key and certificates in one file
+  cat "$TLS_DIR/tls.key" "$TLS_DIR/tls.crt" >"${TMPDIR:-/tmp}/keystore.pem"
+fi
+if [ -n "${KAFKA_USERNAME:-}" ] && [ "$ROLE" = broker ]; then
+  login="org.apache.kafka.common.security.scram.ScramLoginModule required"
+  echo "listener.name.client.scram-sha-512.sasl.jaas.config=$login username=\"$KAFKA_USERNAME\" password=\"$KAFKA_PASSWORD\";" >>"$config"
+fi
+
+set -- format --ignore-formatted --cluster-id "$CLUSTER_ID" --config "$config"
+if [ -n "${KAFKA_USERNAME:-}" ] && [ "$ROLE" = controller ]; then # the first user; others are made with kafka-configs.sh
+  set -- "$@" --add-scram "SCRAM-SHA-512=[name=$KAFKA_USERNAME,password=$KAFKA_PASSWORD]"
+fi
+"$home/bin/kafka-storage.sh" "$@"
+unset KAFKA_USERNAME KAFKA_PASSWORD
+exec "$home/bin/kafka-server-start.sh" "$config"

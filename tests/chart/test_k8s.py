@@ -1,0 +1,131 @@
+"""The folder k8s/: rendered manifests without drift, a minikube as K10 says, extras that are valid."""
+
+import importlib.util
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from kubernetes_validate import utils as validation  # type: ignore[import-untyped]
+
+from tests.chart.objects import CHART
+
+K8S = CHART.parent / "k8s"
+SCRIPTS = ("minikube-start", "minikube-deploy", "tunnels")
+FLAGS = {"driver": "docker", "memory": "8192", "cpus": "6", "disk-size": "20g"}
+
+
+@pytest.fixture(scope="module")
+def render() -> ModuleType:
+    """Return k8s/render.py."""
+    spec = importlib.util.spec_from_file_location("k8s_render", K8S / "render.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_manifests_are_what_the_chart_says(render: ModuleType) -> None:
+    """`make k8s` would change nothing."""
+    assert render.drift() == []
+
+
+def test_drift_is_seen_and_mended(render: ModuleType, tmp_path: Path) -> None:
+    """A file that was changed, is missing or too many is named; writing mends it."""
+    render.write(tmp_path)
+    (tmp_path / "web-app" / "deployment.yaml").write_text("changed")
+    (tmp_path / "web-app" / "service.yaml").unlink()
+    (tmp_path / "stray.yaml").write_text("")
+    assert render.drift(tmp_path) == ["stray.yaml", "web-app/deployment.yaml", "web-app/service.yaml"]
+    render.write(tmp_path)
+    assert render.drift(tmp_path) == []
+
+
+def test_nothing_in_the_manifests_needs_helm() -> None:
+    """No hook annotation and no label of Helm is left."""
+    for path in (K8S / "manifests").rglob("*.yaml"):
+        text = path.read_text()
+        assert "helm.sh/hook" not in text, path
+        assert "managed-by: Helm" not in text, path
+
+
+def test_every_extra_is_one_valid_object() -> None:
+    """Each file beside the manifests holds one object; what Kubernetes has a schema for fits it."""
+    checked = 0
+    for folder in ("plain", "elk", "mesh"):
+        for path in (K8S / folder).rglob("*.yaml"):
+            one = yaml.safe_load(path.read_text())
+            if path.name == "kustomization.yaml":
+                assert all((path.parent / name).exists() for name in one["resources"]), path
+            elif "k8s.elastic.co" not in one["apiVersion"] and "istio.io" not in one["apiVersion"]:
+                validation.validate(one, "1.34", strict=True)
+                checked += 1
+    assert checked >= 8
+
+
+def test_the_namespace_enforces_restricted_pods() -> None:
+    """The namespace carries the labels of the restricted Pod Security Standard."""
+    labels = yaml.safe_load((K8S / "plain" / "namespace.yaml").read_text())["metadata"]["labels"]
+    for mode in ("enforce", "audit", "warn"):
+        assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """Return a folder with a minikube, a helm and a kubectl that only note how they were called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("minikube", "helm", "kubectl"):
+        script = folder / name
+        running = '[ "$1" = status ] && [ -z "${RUNNING:-}" ] && exit 1\n' if name == "minikube" else ""
+        script.write_text(f'#!/bin/sh\necho "{name} $*" >>"{tmp_path}/calls"\n{running}exit 0\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+def _call(script: str, tools: Path, **variables: str) -> list[str]:
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", **variables}
+    subprocess.run([K8S / script], env=env, check=True, capture_output=True, text=True, timeout=30)
+    return (tools.parent / "calls").read_text().splitlines()
+
+
+def test_minikube_starts_as_k10_says(tools: Path) -> None:
+    """Driver docker, 8192 MB, 6 CPUs, disk 20g, v1.28.0 or newer, max-pods 50."""
+    (start,) = [call for call in _call("minikube-start", tools) if call.startswith("minikube start")]
+    for flag, value in FLAGS.items():
+        assert f"--{flag} {value}" in start
+    assert "--extra-config kubelet.max-pods=50" in start
+    version = re.search(r"--kubernetes-version v(\d+)\.(\d+)\.", start)
+    assert version
+    assert (int(version[1]), int(version[2])) >= (1, 28)
+
+
+def test_a_minikube_that_runs_is_left_alone(tools: Path) -> None:
+    """A second start starts nothing."""
+    assert not [call for call in _call("minikube-start", tools, RUNNING="1") if call.startswith("minikube start")]
+
+
+def test_deploying_builds_the_image_makes_the_namespace_and_installs(tools: Path) -> None:
+    """The order is image, namespace, chart with the minikube values."""
+    calls = _call("minikube-deploy", tools, RUNNING="1")
+    steps = ["minikube image build", "minikube kubectl", "helm upgrade btc helm --install"]
+    places = [next(i for i, call in enumerate(calls) if call.startswith(step)) for step in steps]
+    assert places == sorted(places)
+    assert "--values helm/values-minikube.yaml --wait" in calls[places[-1]]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_are_sound(script: str) -> None:
+    """Each is executable, is POSIX shell, and stops at the first error."""
+    path = K8S / script
+    assert os.access(path, os.X_OK)
+    assert "set -eu" in path.read_text()
+    subprocess.run(["/bin/sh", "-n", path], check=True)
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", path], check=True)

@@ -1,0 +1,106 @@
+"""The chart as Helm and Kubernetes see it: strict lint, schemas, values that are refused."""
+
+import json
+import re
+from functools import lru_cache
+from typing import Any
+
+import pytest
+from helm_python import HelmError, lint
+from kubernetes_validate import utils as validation  # type: ignore[import-untyped]
+
+from app.settings import Settings
+from tests.chart.objects import CHART, COMPONENTS, Object, chart, files, parse, render, sets, values_of
+
+MINORS = ("1.28", "1.30", "1.32", "1.34", "1.35")
+FOREIGN = {  # kinds of operators, whose schemas Kubernetes does not have
+    "ServiceMonitor", "PrometheusRule", "VerticalPodAutoscaler", "ScaledObject", "TriggerAuthentication",
+    "PeerAuthentication", "HTTPRoute",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def every_set() -> dict[str, list[Object]]:
+    """Return each ready-made set of values and each file of ci/, rendered."""
+    return {name: render(values_of(name)) for name in sets()}
+
+
+@pytest.mark.parametrize("name", sets())
+def test_lints_strictly(name: str) -> None:
+    """Helm's strict lint has nothing to say about any set of values."""
+    report = lint(CHART, values_of(name), strict=True, namespace="btc", kube_version="v1.28.0")
+    assert report["messages"] == []
+    assert report["errors"] == []
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_every_object_fits_the_schema_of_kubernetes(
+    every_set: dict[str, list[Object]], minor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each object of each set is valid, strictly, in each supported minor version of Kubernetes."""
+    monkeypatch.setattr(validation, "schema_contents", lru_cache(validation.schema_contents))  # it reads 2 MB each time
+    seen: set[str] = set()
+    for objects in every_set.values():
+        for one in objects:
+            text = json.dumps(one)
+            if one["kind"] not in FOREIGN and text not in seen:
+                seen.add(text)
+                validation.validate(one, minor, strict=True)
+    assert len(seen) > 100
+
+
+def test_every_option_that_is_off_is_on_in_a_ci_file(every_set: dict[str, list[Object]]) -> None:
+    """The ci files together render every kind of object the chart has a template for."""
+    templates = {one["name"] for one in chart().templates if one["name"].endswith(".yaml")}
+    rendered = {path for name in every_set for path, text in files(values_of(name)).items() if parse(path, text)}
+    assert {f"btc-forecast/{name}" for name in templates} == rendered
+
+
+def test_templates_are_small() -> None:
+    """One template is one object (more would not parse), and a page long."""
+    assert all(len(one["data"].splitlines()) < 100 for one in chart().templates if one["name"].endswith(".yaml"))
+
+
+def test_every_value_has_a_comment() -> None:
+    """Each line of values.yaml that sets something says what it means."""
+    silent = [
+        line for line in (CHART / "values.yaml").read_text().splitlines()
+        if re.match(r"\s+\S+:", line) and "#" not in line
+    ]  # fmt: skip
+    assert silent == []
+
+
+def test_every_setting_is_in_the_values() -> None:
+    """Each field of Settings is under `settings`, and nothing else is."""
+    assert set(chart().values["settings"]) == set(Settings.model_fields)
+
+
+def test_components_are_named_alike() -> None:
+    """Each component has its values under its own name."""
+    assert set(COMPONENTS) <= set(chart().values)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"bitcoinForecastApp": {"hpa": {"maxReplicas": 9}}}, "settings.partitions"),
+        ({"dataCollector": {"hpa": {"maxReplicas": 9}}}, "settings.partitions"),
+        ({"bitcoinForecastApp": {"hpa": {"scaleDown": {"stabilizationWindowSeconds": 300}}}}, "600"),
+        ({"vpa": {"enabled": True}, "webApp": {"vpa": {"mode": "Auto"}}}, "only propose"),
+        ({"kafka": {"enabled": False}}, "kafka.bootstrap"),
+        ({"kafka": {"enabled": False, "bootstrap": "a:9092"}}, "kafkaNamespaces"),
+        ({"kafka": {"security": {"protocol": "SSL"}}}, "tlsSecret"),
+        ({"kafka": {"security": {"protocol": "SASL_PLAINTEXT"}}}, "credentialsSecret"),
+        ({"settings": {"replication_factor": 3}}, "kafka.replicas"),
+        ({"settings": {"kafka_password": "secret"}}, "kafka_password"),
+        ({"settings": {"api_keys": "secret"}}, "api_keys"),
+        ({"archive": {"replicas": 2}}, "archive"),
+        ({"archive": {"shareWithWebApp": True}}, "ReadWriteMany"),
+        ({"mesh": {"provider": "consul"}}, "mesh"),
+        ({"webapp": {}}, "webapp"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_reason(values: dict[str, Any], complaint: str) -> None:
+    """Values that cannot work fail at once and name what is wrong."""
+    with pytest.raises(HelmError, match=re.escape(complaint)):
+        render(values)

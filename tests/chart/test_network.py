@@ -1,0 +1,154 @@
+"""REQUIREMENTS K9, the network: nothing goes anywhere, but the flows of the walk, computed from the policies."""
+
+from typing import Any
+
+import pytest
+
+from tests.chart.objects import COMPONENT, COMPONENTS, Object, of_kind, pods, render, values_of
+
+CLIENTS = ("data-collector", "bitcoin-forecast-app", "web-app", "dashboard", "kafka-ui", "trainer", "archive")
+DOORS = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
+TESTED = {**DOORS, "data-collector": 9100, "bitcoin-forecast-app": 6066}
+Flow = tuple[str, str, int]
+
+
+def expected() -> set[Flow]:
+    """Return every flow between pods of this release: from, to, port."""
+    to_kafka = {(client, "kafka", 9092) for client in (*CLIENTS, "kafka", "topics")}
+    quorum = {(node, "kafka-controller", 9093) for node in ("kafka", "kafka-controller")}
+    tests = {("test", component, port) for component, port in TESTED.items()}
+    return to_kafka | quorum | tests | {("test", door, 9100) for door in DOORS}
+
+
+def people(objects: list[Object]) -> dict[str, dict[str, str]]:
+    """Return the labels of one pod of each kind: components, the topics hook, a test."""
+    found = {}
+    for name, pod in pods(objects):
+        labels = pod["metadata"]["labels"]
+        kind = labels["app.kubernetes.io/name"].removeprefix("btc-forecast").removeprefix("-")
+        found[kind or labels[COMPONENT]] = labels
+        assert name
+    return found
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Say whether a label selector takes these labels."""
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(rule["key"]) in rule["values"] for rule in selector.get("matchExpressions", [])
+    )
+
+
+def allowed(objects: list[Object], direction: str, mine: dict[str, str], other: dict[str, str]) -> set[int]:
+    """Return the ports on which policies let `mine` speak with `other`, ingress or egress, inside the namespace."""
+    side = {"ingress": "from", "egress": "to"}[direction]
+    found: set[int] = set()
+    for policy in of_kind(objects, "NetworkPolicy"):
+        if selects(policy["spec"]["podSelector"], mine):
+            for rule in policy["spec"].get(direction, []):
+                peers = [peer for peer in rule[side] if set(peer) == {"podSelector"}]
+                if any(selects(peer["podSelector"], other) for peer in peers):
+                    found |= {port["port"] for port in rule["ports"]}
+    return found
+
+
+def flows(objects: list[Object]) -> set[Flow]:
+    """Return every flow that both sides' policies allow."""
+    who = people(objects)
+    return {
+        (source, target, port)
+        for source, mine in who.items()
+        for target, other in who.items()
+        for port in allowed(objects, "egress", mine, other) & allowed(objects, "ingress", other, mine)
+        if port in _listens(target)
+    }
+
+
+def _listens(target: str) -> set[int]:
+    if target in ("kafka", "kafka-controller"):
+        return {9092, 9093}
+    return {DOORS[target], 9100} if target in DOORS else {6066 if target == "bitcoin-forecast-app" else 9100}
+
+
+def test_everything_is_denied_first() -> None:
+    """One policy takes every pod of the release, hooks and tests too, and allows nothing in either direction."""
+    objects = render()
+    (deny,) = [one for one in of_kind(objects, "NetworkPolicy") if one["metadata"]["name"] == "btc-default-deny"]
+    assert deny["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert not {"ingress", "egress"} & set(deny["spec"])
+    assert all(selects(deny["spec"]["podSelector"], labels) for labels in people(objects).values())
+
+
+def test_the_flows_are_exactly_those_of_the_walk() -> None:
+    """Between the pods of the release there is every flow of the walk and not one more."""
+    assert flows(render()) == expected()
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_neither_side_alone_allows_more(direction: str) -> None:
+    """No policy allows one side of a flow that is not there; tests, whose ports are one list, aside."""
+    objects = render()
+    who = {name: labels for name, labels in people(objects).items() if name != "test"}
+    found = {
+        (source, target, port) for source, labels in who.items() for target, other in who.items()
+        for port in (allowed(objects, "egress", labels, other) if direction == "egress"
+                     else allowed(objects, "ingress", other, labels))
+    }  # fmt: skip
+    assert found == {flow for flow in expected() if flow[0] != "test"}
+
+
+def test_only_collector_and_trainer_leave_the_cluster() -> None:
+    """They reach the exchange on 443 at public addresses; nobody else reaches anything outside."""
+    objects = render()
+    outside = {
+        name: rule
+        for name, labels in people(objects).items()
+        for policy in of_kind(objects, "NetworkPolicy")
+        if selects(policy["spec"]["podSelector"], labels)
+        for rule in policy["spec"].get("egress", [])
+        if any("ipBlock" in peer for peer in rule["to"])
+    }
+    assert set(outside) == {"data-collector", "trainer"}
+    for rule in outside.values():
+        assert [port["port"] for port in rule["ports"]] == [443]
+        assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(
+            rule["to"][0]["ipBlock"]["except"]
+        )
+
+
+def test_every_pod_resolves_names_and_only_there() -> None:
+    """UDP and TCP 53, to the DNS pods of kube-system."""
+    (dns,) = [one for one in of_kind(render(), "NetworkPolicy") if one["metadata"]["name"] == "btc-to-dns"]
+    (rule,) = dns["spec"]["egress"]
+    assert {(port["protocol"], port["port"]) for port in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
+    assert rule["to"][0]["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+
+
+@pytest.mark.parametrize("component", COMPONENTS.values())
+def test_from_other_namespaces_come_only_visitors_and_prometheus(component: str) -> None:
+    """The doors are open to the ingress controller, metrics to Prometheus; Kafka to nobody."""
+    objects = render()
+    mine = people(objects)[component]
+    found = {
+        (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for policy in of_kind(objects, "NetworkPolicy") if selects(policy["spec"]["podSelector"], mine)
+        for rule in policy["spec"].get("ingress", []) for peer in rule["from"] if "namespaceSelector" in peer
+        for port in rule["ports"]
+    }  # fmt: skip
+    visitors = {("ingress-nginx", DOORS[component])} if component in DOORS else set()
+    scrapes = {("monitoring", 9100), ("monitoring", 6066)} if component in CLIENTS else set()
+    assert found == visitors | scrapes
+
+
+@pytest.mark.parametrize("name", ["ci/external-kafka-values", "ci/strimzi-values"])
+def test_brokers_of_your_own_are_reached_where_you_say(name: str) -> None:
+    """Clients and the topics hook may go to the named namespace or addresses, on the named ports only."""
+    objects = render(values_of(name))
+    who = people(objects)
+    for client in (*CLIENTS, "topics"):
+        ports = {
+            port["port"]
+            for policy in of_kind(objects, "NetworkPolicy")
+            if policy["metadata"]["name"].endswith("-to-kafka") and selects(policy["spec"]["podSelector"], who[client])
+            for rule in policy["spec"]["egress"] for port in rule["ports"]
+        }  # fmt: skip
+        assert ports == {9094 if "external" in name else 9093}

@@ -1,0 +1,254 @@
+"""REQUIREMENTS K4 and K9 in every pod: labels, probes, restricted security, no token, no secret."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.chart.objects import (
+    COMPONENT,
+    COMPONENTS,
+    Object,
+    container,
+    environment,
+    of_kind,
+    one_of,
+    pods,
+    render,
+    sets,
+    values_of,
+    workload,
+)  # fmt: skip
+
+PROBES = {  # (startup, readiness, liveness)
+    "data-collector": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
+    "bitcoin-forecast-app": ("/readyz@metrics", "/readyz@metrics", "/healthz@metrics"),
+    "web-app": ("/healthz@http", "/readyz@http", "/healthz@http"),
+    "dashboard": ("/_stcore/health@http", "/readyz@metrics", "/_stcore/health@http"),
+    "kafka-ui": ("/healthz@http", "/healthz@http", "/healthz@http"),
+    "trainer": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
+    "archive": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
+    "kafka": ("tcp-kafka", "tcp-kafka", "tcp-kafka"),
+    "kafka-controller": ("tcp-quorum", "tcp-quorum", "tcp-quorum"),
+}
+COMMANDS = {
+    "data-collector": "collect", "bitcoin-forecast-app": "worker", "web-app": "api", "dashboard": "dashboard",
+    "kafka-ui": "kafka-ui", "trainer": "train", "archive": "archive",
+}  # fmt: skip
+OWN_LABELS = {*COMPONENTS.values(), "platform"}
+
+
+@pytest.mark.parametrize("name", sets())
+def test_every_object_and_pod_says_which_component_it_is(name: str) -> None:
+    """Each object and pod carries the component label with one of the requirements' names, or `platform`."""
+    objects = render(values_of(name))
+    assert {one["metadata"]["labels"][COMPONENT] for one in objects} <= OWN_LABELS
+    assert {pod["metadata"]["labels"][COMPONENT] for _, pod in pods(objects)} <= set(COMPONENTS.values())
+
+
+def test_all_nine_components_are_there() -> None:
+    """`helm install btc ./helm` brings up everything, each with its own ServiceAccount, Service and PDB."""
+    objects = render()
+    for component in COMPONENTS.values():
+        assert workload(objects, component)["metadata"]["name"] == f"btc-{component}"
+        assert one_of(objects, "Service", component)
+
+
+@pytest.mark.parametrize("name", sets())
+def test_every_pod_is_restricted(name: str) -> None:
+    """Each pod meets the restricted Pod Security Standard, has a read-only root and a folder for scratch."""
+    for where, pod in pods(render(values_of(name))):
+        _assert_restricted(where, pod["spec"])
+
+
+def _assert_restricted(where: str, spec: Object) -> None:
+    security = spec["securityContext"]
+    assert security["runAsNonRoot"] is True, where
+    assert security["runAsUser"] > 0, where
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}, where
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), where
+    assert {next(iter(set(volume) - {"name"})) for volume in spec.get("volumes", [])} <= {
+        "emptyDir", "configMap", "secret", "persistentVolumeClaim",
+    }, where  # fmt: skip
+    for one in spec["containers"]:
+        inner = one["securityContext"]
+        assert inner == {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        }, where  # fmt: skip
+        if "helm.sh/hook" not in where and not where.endswith("-test"):
+            assert "/tmp" in {mount["mountPath"] for mount in one["volumeMounts"]}, where
+
+
+@pytest.mark.parametrize("name", sets())
+def test_no_pod_has_a_token(name: str) -> None:
+    """Nobody talks to the Kubernetes API, so nobody gets a token, and there are no roles."""
+    objects = render(values_of(name))
+    assert all(pod["spec"]["automountServiceAccountToken"] is False for _, pod in pods(objects))
+    assert all(one["automountServiceAccountToken"] is False for one in of_kind(objects, "ServiceAccount"))
+    assert of_kind(objects, "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding") == []
+
+
+def test_every_workload_has_its_own_service_account() -> None:
+    """No component runs as another one, or as default."""
+    objects = render()
+    names = {one["metadata"]["name"] for one in of_kind(objects, "ServiceAccount")}
+    for component in COMPONENTS.values():
+        assert workload(objects, component)["spec"]["template"]["spec"]["serviceAccountName"] == f"btc-{component}"
+    assert names == {f"btc-{component}" for component in COMPONENTS.values()} | {"btc-topics"}
+
+
+@pytest.mark.parametrize("name", sets())
+def test_there_is_no_secret_in_the_chart(name: str) -> None:
+    """Passwords and keys come from Secrets that somebody else made; none is rendered, none is plain text."""
+    objects = render(values_of(name))
+    assert of_kind(objects, "Secret") == []
+    settings = environment(objects)
+    assert not {"BTC_KAFKA_PASSWORD", "BTC_KAFKA_USERNAME", "BTC_API_KEYS"} & set(settings)
+    for _, pod in pods(objects):
+        for variable in pod["spec"]["containers"][0].get("env", []):
+            if re.search(r"PASSWORD|API_KEYS|USERNAME", variable["name"]):
+                assert "secretKeyRef" in variable["valueFrom"]
+
+
+@pytest.mark.parametrize(("component", "expected"), PROBES.items())
+def test_probes_follow_real_progress(component: str, expected: tuple[str, str, str]) -> None:
+    """Each component has the three probes, on the page that knows about its progress, on a port it has."""
+    one = container(workload(render(), component))
+    ports = {port["name"] for port in one["ports"]}
+    found = tuple(_probe(one[kind]) for kind in ("startupProbe", "readinessProbe", "livenessProbe"))
+    assert found == expected
+    assert {probe.rpartition("@")[2] for probe in found} <= ports
+
+
+def _probe(probe: dict[str, Any]) -> str:
+    if "tcpSocket" in probe:
+        return str(probe["tcpSocket"]["port"])
+    return f"{probe['httpGet']['path']}@{probe['httpGet']['port']}"
+
+
+def test_the_worker_gets_five_minutes_to_recover() -> None:
+    """Liveness counts only after models are compiled and tables recovered, for which there are 300 s."""
+    probe = container(workload(render(), "bitcoin-forecast-app"))["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 300
+
+
+@pytest.mark.parametrize(("component", "word"), COMMANDS.items())
+def test_our_processes_are_btc_commands_that_exist(component: str, word: str) -> None:
+    """Each container of ours runs one command of the command line, from the one image."""
+    from app.cli import cli
+
+    known = {one.name or getattr(one.callback, "__name__", "") for one in cli.registered_commands}
+    one = container(workload(render(), component))
+    assert one["command"] == ["btc", word]
+    assert word in known
+    assert one["image"] == "btc-forecast:0.1.0"
+
+
+@pytest.mark.parametrize("component", ["web-app", "dashboard"])
+def test_doors_drain_before_they_close(component: str) -> None:
+    """SIGTERM comes after the endpoints have forgotten the pod; the grace period holds the wait and the closing."""
+    one = workload(render(), component)
+    wait = container(one)["lifecycle"]["preStop"]["exec"]["command"]
+    assert wait == ["sleep", "5"]
+    assert one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 5 + 15
+
+
+def test_a_changed_setting_restarts_what_reads_it_and_not_kafka() -> None:
+    """Pods carry a checksum of the settings; brokers do not read them."""
+    before, after = render(), render({"settings": {"grace_ms": 60}})
+    for component in COMPONENTS.values():
+        same = _annotations(before, component) == _annotations(after, component)
+        assert same == component.startswith(("kafka", "kafka-controller")) or component == "kafka-ui"
+
+
+def _annotations(objects: list[Object], component: str) -> Any:
+    return workload(objects, component)["spec"]["template"]["metadata"]["annotations"]
+
+
+def test_replicas_are_spread_over_nodes_and_zones() -> None:
+    """Each workload prefers other nodes and zones for its replicas; production insists on other nodes."""
+    for values, rule in (({}, "ScheduleAnyway"), (values_of("values-production"), "DoNotSchedule")):
+        objects = render(values)
+        for component in COMPONENTS.values():
+            spread = workload(objects, component)["spec"]["template"]["spec"]["topologySpreadConstraints"]
+            rules = {one["topologyKey"]: one["whenUnsatisfiable"] for one in spread}
+            assert rules == {"kubernetes.io/hostname": rule, "topology.kubernetes.io/zone": "ScheduleAnyway"}
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    """Large numbers do not become 1.34e+08, and every variable is one the settings read."""
+    from app.settings import Settings
+
+    settings = environment(render())
+    assert settings["BTC_BOARD_MAX_BYTES"] == "134217728"
+    assert settings["BTC_LOG_FORMAT"] == "ecs"
+    assert {name.removeprefix("BTC_").lower() for name in settings} <= set(Settings.model_fields)
+
+
+def test_the_rendered_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ConfigMap of each set of values makes valid Settings."""
+    from app.settings import Settings
+
+    for name in sets():
+        with monkeypatch.context() as patch:
+            for variable, value in environment(render(values_of(name))).items():
+                patch.setenv(variable, value)
+            assert Settings().host == "0.0.0.0"
+
+
+def test_the_topics_hook_runs_after_install_and_upgrade_and_is_no_pod_of_kafka() -> None:
+    """It is a hook, has a deadline, and no Service, PDB or HPA selects it."""
+    objects = render()
+    (job,) = of_kind(objects, "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+    assert job["spec"]["template"]["spec"]["containers"][0]["command"] == ["btc", "topics"]
+    assert job["spec"]["activeDeadlineSeconds"] <= 600
+    _assert_unselected(objects, job["spec"]["template"]["metadata"]["labels"])
+
+
+def test_helm_test_checks_the_doors_and_is_selected_by_nobody() -> None:
+    """Each door has a test pod that asks it; its labels never count for a Service or an HPA."""
+    objects = render()
+    tests = {one["metadata"]["labels"][COMPONENT]: one for one in of_kind(objects, "Pod")}
+    assert {"web-app", "dashboard", "kafka-ui"} <= set(tests)
+    for one in tests.values():
+        assert one["metadata"]["annotations"]["helm.sh/hook"] == "test"
+        assert all(url.startswith("http://btc-") for url in one["spec"]["containers"][0]["args"][1:])
+        _assert_unselected(objects, one["metadata"]["labels"])
+
+
+def _assert_unselected(objects: list[Object], labels: dict[str, str]) -> None:
+    for one in of_kind(objects, "Service"):
+        assert not one["spec"]["selector"].items() <= labels.items()
+    for one in of_kind(objects, "PodDisruptionBudget", "Deployment", "StatefulSet"):
+        assert not one["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_services_reach_the_ports_of_their_pods() -> None:
+    """Each Service selects its component's pods and names a port of theirs; the doors have the fixed ports."""
+    objects = render()
+    for component in COMPONENTS.values():
+        service, target = one_of(objects, "Service", component)["spec"], workload(objects, component)
+        assert service["selector"].items() <= target["spec"]["template"]["metadata"]["labels"].items()
+        ports = {port["name"]: port["containerPort"] for port in container(target)["ports"]}
+        assert {port["targetPort"]: port["port"] for port in service["ports"]}.items() <= ports.items()
+    doors = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
+    for component, number in doors.items():
+        assert number in {port["port"] for port in one_of(objects, "Service", component)["spec"]["ports"]}
+
+
+@pytest.mark.parametrize(("provider", "strict"), [("istio", "PeerAuthentication"), ("linkerd", None)])
+def test_a_mesh_is_strict_and_keeps_pods_guaranteed(provider: str, strict: str | None) -> None:
+    """With either mesh every pod joins, mutual TLS is strict, and the proxy's requests are its limits."""
+    objects = render({"mesh": {"provider": provider}})
+    if strict:
+        assert of_kind(objects, strict)[0]["spec"]["mtls"] == {"mode": "STRICT"}
+    for _, pod in pods(objects):
+        notes, labels = pod["metadata"]["annotations"], pod["metadata"]["labels"]
+        if provider == "istio":
+            assert labels["sidecar.istio.io/inject"] == "true"
+            assert notes["sidecar.istio.io/proxyCPU"] == notes["sidecar.istio.io/proxyCPULimit"]
+        else:
+            assert notes["linkerd.io/inject"] == "enabled"
+            assert notes["config.linkerd.io/default-inbound-policy"] == "all-authenticated"
+            assert notes["config.linkerd.io/proxy-memory-request"] == notes["config.linkerd.io/proxy-memory-limit"]

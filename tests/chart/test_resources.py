@@ -1,0 +1,201 @@
+"""REQUIREMENTS K1 and K3, row by row: resources, quality of service, the quota, and whether a minikube holds it all."""
+
+import pytest
+
+from tests.chart.objects import (
+    COMPONENTS,
+    Object,
+    amount,
+    container,
+    environment,
+    of_kind,
+    one_of,
+    pods,
+    render,
+    values_of,
+    workload,
+)  # fmt: skip
+
+GUARANTEED = ("data-collector", "bitcoin-forecast-app", "kafka", "kafka-controller")
+PRIORITIES = {
+    "data-collector": "critical", "bitcoin-forecast-app": "critical", "kafka": "critical",
+    "kafka-controller": "critical",
+    "web-app": "serving", "dashboard": "standard", "kafka-ui": "standard", "archive": "standard", "trainer": "batch",
+}  # fmt: skip
+# Requests of Kubernetes itself on a minikube of one node with the metrics server: cores, MiB.
+SYSTEM = {
+    "kube-apiserver": (0.250, 0), "kube-controller-manager": (0.200, 0), "kube-scheduler": (0.100, 0),
+    "etcd": (0.100, 100), "coredns": (0.100, 70), "kube-proxy": (0, 0), "calico-node": (0.250, 0),
+    "storage-provisioner": (0, 0), "metrics-server": (0.100, 200),
+}  # fmt: skip
+PROCESS_BYTES = 150 * 2**20  # measured without a board: API 83 MiB, dashboard 104 MiB
+MINIKUBE = (6.0, 8 * 2**30)
+SETS = [(), ("values-minikube",), ("values-production",), ("values-production", "values-gpu")]
+
+
+@pytest.mark.parametrize("names", SETS)
+@pytest.mark.parametrize(
+    ("component", "cpu", "memory"),
+    [
+        ("data-collector", "300m", "512Mi"),
+        ("bitcoin-forecast-app", "1500m", "2Gi"),
+        ("web-app", "400m", "512Mi"),
+        ("dashboard", "500m", "512Mi"),
+        ("kafka", "800m", "1Gi"),
+        ("kafka-controller", "200m", "512Mi"),
+        ("kafka-ui", "300m", "512Mi"),
+    ],
+)
+def test_requests_are_those_of_k1(names: tuple[str, ...], component: str, cpu: str, memory: str) -> None:
+    """Each component asks for exactly what K1 says, in every ready-made set."""
+    requests = container(workload(render(values_of(*names)), component))["resources"]["requests"]
+    assert (requests["cpu"], requests["memory"]) == (cpu, memory)
+
+
+@pytest.mark.parametrize("names", SETS)
+@pytest.mark.parametrize("component", GUARANTEED)
+def test_where_time_is_critical_pods_are_guaranteed(names: tuple[str, ...], component: str) -> None:
+    """Requests and limits are equal, so that Kubernetes gives the pod the class Guaranteed."""
+    resources = container(workload(render(values_of(*names)), component))["resources"]
+    assert resources["requests"] == resources["limits"]
+
+
+@pytest.mark.parametrize(("component", "name"), PRIORITIES.items())
+def test_pods_have_the_priority_of_their_kind(component: str, name: str) -> None:
+    """The feed, Kafka and the worker come first, the trainer last."""
+    objects = render()
+    classes = {one["metadata"]["name"]: one for one in of_kind(objects, "PriorityClass")}
+    chosen = workload(objects, component)["spec"]["template"]["spec"]["priorityClassName"]
+    assert chosen == f"btc-btc-{name}"
+    assert chosen in classes
+
+
+def test_priorities_are_in_order_and_the_trainer_preempts_nobody() -> None:
+    """In order: critical > serving > standard > batch; batch waits for room."""
+    classes = {one["metadata"]["name"].split("-")[-1]: one for one in of_kind(render(), "PriorityClass")}
+    values = [classes[name]["value"] for name in ("critical", "serving", "standard", "batch")]
+    assert values == sorted(values, reverse=True)
+    assert len(set(values)) == 4
+    assert classes["batch"]["preemptionPolicy"] == "Never"
+
+
+@pytest.mark.parametrize("mesh", ["none", "istio"])
+@pytest.mark.parametrize("names", [(), ("values-production",), ("values-production", "values-gpu")])
+def test_the_quota_holds_every_replica_every_surge_and_every_hook(names: tuple[str, ...], mesh: str) -> None:
+    """At the HPAs' maximum, with a rolling update of everything, all hooks and every proxy, nothing is refused."""
+    objects = render({**values_of(*names), "mesh": {"provider": mesh}})
+    assert _excess(objects, most=True, surging=True) == {}
+
+
+def test_the_minikube_quota_holds_an_update_of_everything() -> None:
+    """In the small quota, each component at its least can be updated in turn, and each hook run after it."""
+    objects = render(values_of("values-minikube"))
+    assert _excess(objects, most=False, surging=False) == {}
+
+
+def _excess(objects: list[Object], *, most: bool, surging: bool) -> dict[str, float]:
+    """Return what exceeds the quota: with everything surging at once, or else with the largest surge or hook."""
+    hard = of_kind(objects, "ResourceQuota")[0]["spec"]["hard"]
+    used: dict[str, float] = {}
+    passing: list[dict[str, float]] = []
+    for one in of_kind(objects, "Deployment", "StatefulSet"):
+        count = _replicas(objects, one, most=most)
+        _add(used, _need(one["spec"]["template"]), count)
+        _add(used, {"persistentvolumeclaims": len(one["spec"].get("volumeClaimTemplates", []))}, count)
+        if one["spec"].get("strategy", {}).get("type") == "RollingUpdate":
+            passing.append(_need(one["spec"]["template"]))
+    passing += [
+        _need(one["spec"]["template"] if one["kind"] == "Job" else one) for one in of_kind(objects, "Job", "Pod")
+    ]
+    for name in ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods"):
+        values = [need[name] for need in passing]
+        _add(used, {name: sum(values) if surging else max(values)}, 1)
+    return {key: used[key] - amount(hard[key]) for key in hard.keys() & used.keys() if used[key] > amount(hard[key])}
+
+
+def _need(pod: Object) -> dict[str, float]:
+    (one,) = pod["spec"]["containers"]
+    notes = pod["metadata"].get("annotations", {})
+    proxy = {"cpu": notes.get("sidecar.istio.io/proxyCPU", 0), "memory": notes.get("sidecar.istio.io/proxyMemory", 0)}
+    return {"pods": 1.0} | {
+        f"{side}.{name}": amount(one["resources"][side][name]) + amount(proxy[name])
+        for side in ("requests", "limits") for name in ("cpu", "memory")
+    }  # fmt: skip
+
+
+def _add(used: dict[str, float], need: dict[str, float], times: float) -> None:
+    for key, value in need.items():
+        used[key] = used.get(key, 0.0) + times * value
+
+
+def _replicas(objects: list[Object], one: Object, *, most: bool) -> int:
+    for scaler in of_kind(objects, "HorizontalPodAutoscaler"):
+        if scaler["spec"]["scaleTargetRef"]["name"] == one["metadata"]["name"]:
+            return int(scaler["spec"]["maxReplicas" if most else "minReplicas"])
+    return int(one["spec"]["replicas"])
+
+
+def test_a_minikube_of_6_cpus_and_8_gib_holds_it_with_kubernetes_and_an_update() -> None:
+    """Requests of all pods, of Kubernetes itself and of the largest surge fit into 6 CPUs and 8 GiB."""
+    objects = render(values_of("values-minikube"))
+    cpu = sum(cores for cores, _ in SYSTEM.values())
+    memory = sum(mib for _, mib in SYSTEM.values()) * 2.0**20
+    surges = []
+    for one in of_kind(objects, "Deployment", "StatefulSet"):
+        need = _need(one["spec"]["template"])
+        cpu += _replicas(objects, one, most=False) * need["requests.cpu"]
+        memory += _replicas(objects, one, most=False) * need["requests.memory"]
+        if one["spec"].get("strategy", {}).get("type") == "RollingUpdate":
+            surges.append((need["requests.cpu"], need["requests.memory"]))
+    assert cpu + max(surge for surge, _ in surges) <= MINIKUBE[0]
+    assert memory + max(surge for _, surge in surges) <= MINIKUBE[1]
+
+
+def test_a_minikube_of_50_pods_and_20_gigabytes_holds_it() -> None:
+    """At every HPA's maximum there are fewer than 50 pods with those of Kubernetes; the volumes fit the disk."""
+    objects = render(values_of("values-minikube"))
+    workloads = of_kind(objects, "Deployment", "StatefulSet")
+    count = sum(_replicas(objects, one, most=True) + 1 for one in workloads) + len(SYSTEM)
+    claimed = sum(
+        _replicas(objects, one, most=False) * amount(claim["spec"]["resources"]["requests"]["storage"])
+        for one in workloads for claim in one["spec"].get("volumeClaimTemplates", [])
+    )  # fmt: skip
+    assert count <= 50
+    assert claimed <= 0.6 * 20e9  # the rest is for images
+
+
+@pytest.mark.parametrize("component", ["web-app", "dashboard"])
+def test_a_full_board_makes_no_hpa_add_readers(component: str) -> None:
+    """A reader's memory does not shrink with more readers, so board and process stay below the HPA's target."""
+    objects = render()
+    target = next(
+        one["resource"]["target"]["averageUtilization"]
+        for one in one_of(objects, "HorizontalPodAutoscaler", component)["spec"]["metrics"]
+        if one["resource"]["name"] == "memory"
+    )
+    request = amount(container(workload(objects, component))["resources"]["requests"]["memory"])
+    board = float(environment(objects)["BTC_BOARD_MAX_BYTES"])
+    assert board + PROCESS_BYTES <= request * target / 100
+
+
+def test_every_container_fits_the_limit_range() -> None:
+    """No container is smaller or larger than the LimitRange allows, in every ready-made set."""
+    for names in SETS:
+        objects = render(values_of(*names))
+        (bounds,) = of_kind(objects, "LimitRange")[0]["spec"]["limits"]
+        for name, pod in pods(objects):
+            for one in pod["spec"]["containers"]:
+                for unit in ("cpu", "memory"):
+                    assert amount(one["resources"]["requests"][unit]) >= amount(bounds["min"][unit]), name
+                    assert amount(one["resources"]["limits"][unit]) <= amount(bounds["max"][unit]), name
+
+
+def test_the_gpu_worker_asks_for_a_gpu_and_its_image() -> None:
+    """values-gpu gives the worker, and nobody else, one GPU, the GPU image and its runtime."""
+    objects = render(values_of("values-gpu"))
+    for component in COMPONENTS.values():
+        gpus = container(workload(objects, component))["resources"]["limits"].get("nvidia.com/gpu", 0)
+        assert gpus == (1 if component == "bitcoin-forecast-app" else 0)
+    worker = workload(objects, "bitcoin-forecast-app")
+    assert container(worker)["image"].endswith("-gpu")
+    assert worker["spec"]["template"]["spec"]["runtimeClassName"] == "nvidia"
