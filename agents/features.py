@@ -41,4 +41,4 @@ async def features(stream: Any) -> None:
             out = feature_batch(batch, windows.rows(), wall_ms())
             await publish(topics.FEATURES, out, partition)
             await store(WINDOWS, slot_key(partition, batch.second, RING), record)
-            done("features", out)
+            done("features", out, len(out.symbols))

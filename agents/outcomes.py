@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app import topics
+from app import judged, topics
 from app.clock import wall_ms
 from app.domain.forecast import LEVELS
 from app.domain.rows import outcome_batch
@@ -40,4 +40,5 @@ async def outcomes(stream: Any) -> None:
             await publish(topics.OUTCOMES, out, partition)
             await store(PENDING, slot_key(partition, batch.second, RING), settlements.pending_record(batch))
             await store(SCORES, str(partition).encode(), settlements.scores_record())
+            judged.note(out)
             done("outcomes", out)

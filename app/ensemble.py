@@ -6,6 +6,7 @@ tuple. The packaged cold-start release takes part from the first second; naive s
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -14,7 +15,7 @@ from app import metrics, releases, topics
 from app.domain import features
 from app.domain.artifact import ArtifactError, Parameters
 from app.domain.baselines import naive, ridge, usual_z
-from app.domain.forecast import LEVELS, Forecaster
+from app.domain.forecast import LEVELS, Floats, Forecaster, Rows
 from app.domain.model import Model, compile_release, tensorflow
 from app.domain.predictions import LineUp, Runner
 from app.domain.registry import Registry, expired, verify
@@ -134,7 +135,9 @@ class Ensemble:
 
     def line_up(self, second: int) -> LineUp:
         """Return who forecasts at this second of exchange time, the champion first."""
-        models = [Runner(release.id, release.kind, role, model) for release, role, model in self._running]
+        models = [
+            Runner(release.id, release.kind, role, timed(release.kind, model)) for release, role, model in self._running
+        ]
         champion = [runner for runner in models if runner.role == "champion"]
         flags: tuple[str, ...] = ()
         if not champion:
@@ -142,11 +145,22 @@ class Ensemble:
             flags = ("fallback",)
         elif expired(self._running[0][0], second * 1000.0):
             flags = ("model_expired",)
-        baselines = [Runner("naive", "naive", "baseline" if champion else "champion", self._naive)]
+        baselines = [Runner("naive", "naive", "baseline" if champion else "champion", timed("naive", self._naive))]
         if self._ridge is not None:
-            baselines.append(Runner("ridge", "ridge", "baseline", self._ridge))
+            baselines.append(Runner("ridge", "ridge", "baseline", timed("ridge", self._ridge)))
         challengers = [runner for runner in models if runner.role != "champion"]
         return LineUp((*champion, *baselines, *challengers), self._settings.horizons_s, flags)
+
+
+def timed(kind: str, forecaster: Forecaster) -> Forecaster:
+    """Return a forecaster whose calls are timed."""
+    observed = metrics.MODEL_CALL.labels(kind)
+
+    def forecast(features: Rows, volatility: Floats) -> Any:
+        with observed.time():
+            return forecaster(features, volatility)
+
+    return forecast
 
 
 ENSEMBLE = Ensemble(settings())

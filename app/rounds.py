@@ -78,8 +78,10 @@ def unlikely(batch: Batch, before: Batch | None, now_ms: float, speed: float) ->
     return ""
 
 
-def done(stage: str, batch: Batch) -> None:
+def done(stage: str, batch: Batch, symbols: int | None = None) -> None:
     """Note a batch as finished: acknowledged and stored."""
+    if symbols is not None:
+        metrics.SYMBOLS.labels(str(batch.partition)).set(symbols)
     now_ms = wall_ms()
     PROGRESS.newest[stage, batch.partition] = Batch(
         partition=batch.partition, second=batch.second, closed_ms=batch.closed_ms, generation=batch.generation

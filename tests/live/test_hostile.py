@@ -42,7 +42,7 @@ def house(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
 
 
 async def _until_settled(house: House, second: int) -> None:
-    for _attempt in range(300):
+    for _attempt in range(600):
         outcomes = await house.all(topics.OUTCOMES)
         if any(outcome.second >= second for outcome in outcomes):
             return

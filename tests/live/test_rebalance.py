@@ -146,7 +146,7 @@ class _Place(msgspec.Struct):
 
 async def _drained(house: House, partitions: Any) -> None:
     wanted = {(partition, START + SECONDS - 1) for partition in partitions}
-    for _attempt in range(300):
+    for _attempt in range(600):
         found = {(place.partition, place.second) for place in await house.all(topics.OUTCOMES, _Place)}
         if wanted <= found:
             return

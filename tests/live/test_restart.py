@@ -53,7 +53,7 @@ async def _run(house: House, kills: tuple[int, ...]) -> list[OutcomeBatch]:
 
 
 async def _drained(house: House) -> None:
-    for _attempt in range(300):
+    for _attempt in range(600):
         seconds = {found.second for found in await house.all(topics.OUTCOMES, _Second)}
         if START + SECONDS - 1 in seconds:
             return
