@@ -14,14 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.doors import QuietServer
+
 Check = Callable[[], str]
-
-
-class QuietServer(uvicorn.Server):
-    """A server inside somebody else's loop: it leaves the signals alone."""
-
-    def install_signal_handlers(self) -> None:
-        """Leave the signals to the process."""
 
 
 def pages(alive: Check, ready: Check) -> Starlette:
@@ -59,7 +54,7 @@ async def serving(host: str, port: int, alive: Check, ready: Check) -> AsyncIter
         pages(alive, ready), host=host, port=port, log_level="warning", access_log=False, lifespan="off"
     )
     server = QuietServer(config)
-    task = asyncio.create_task(server._serve())  # noqa: SLF001 – serve() would take the signals
+    task = asyncio.create_task(server.serve())
     try:
         yield
     finally:

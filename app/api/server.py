@@ -1,18 +1,16 @@
 """The API's process. What enters: settings; what leaves: a server on `host:api_port`, until SIGTERM."""
 
-import asyncio
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app import ports, process
 from app.api.application import create_app
 from app.api.client import DIRECT, TRY_AGAIN_LATER, Update
-from app.health import QuietServer
+from app.doors import Door
 from app.heartbeat import Pulse
 from app.process import ProcessError
 from app.settings import Settings
@@ -82,13 +80,12 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_of(app: Any) -> uvicorn.Server:
+def door_of(app: Any) -> Door:
     """Return uvicorn as the API wants it; the loop and its signals belong to the caller."""
-    config = uvicorn.Config(
-        app, http="httptools", ws=Direct, ws_per_message_deflate=False, ws_max_size=4096, access_log=False,
-        log_level="warning", server_header=False, timeout_graceful_shutdown=GRACE_S, lifespan="on",
+    return Door(
+        app, closing_s=GRACE_S, http="httptools", ws=Direct, ws_per_message_deflate=False, ws_max_size=4096,
+        log_level="warning", server_header=False, lifespan="on",
     )  # fmt: skip
-    return QuietServer(config)
 
 
 async def serve(settings: Settings, pulse: Pulse, *, started: Callable[[int], None] = lambda _port: None) -> None:
@@ -108,14 +105,8 @@ async def serve(settings: Settings, pulse: Pulse, *, started: Callable[[int], No
         pulse.note = board.trouble
 
     pulse.refresh = refresh
-    server = server_of(app)
-    task = asyncio.create_task(server._serve(sockets=[listener]))  # noqa: SLF001 – serve() would take the signals
     started(listener.getsockname()[1])
-    try:
-        await asyncio.shield(task)
-    finally:
-        server.should_exit = True
-        await asyncio.wait([task], timeout=GRACE_S + 2)
+    await door_of(app).until_cancelled(listener)
 
 
 def run(settings: Settings) -> int:

@@ -8,11 +8,9 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
-import uvicorn
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 from streamlit.web import bootstrap
@@ -23,19 +21,11 @@ from app.dashboard import plotly_chart, shared
 from app.dashboard.following import following
 from app.dashboard.theme import options
 from app.dashboard.visitors import Counted, Visitors
+from app.doors import Door
 from app.settings import Settings
 
 SCRIPT = Path(__file__).with_name("main.py")
 CLOSING_S = 1  # what open pages get to close when the process ends
-
-
-class Calm(uvicorn.Server):
-    """A server that leaves the signals to the process, so that what was started around it ends cleanly."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
-        yield
 
 
 def run(settings: Settings) -> int:
@@ -64,17 +54,13 @@ def serve(settings: Settings, board: Board, visitors: Visitors) -> None:
     shared.hold(board)
     bootstrap.load_config_options(options(settings))
     app = App(SCRIPT, routes=[plotly_chart.ROUTE], middleware=[Middleware(Counted, visitors)])
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.dashboard_port, log_config=None, access_log=False,
-        timeout_graceful_shutdown=CLOSING_S,
-    )  # fmt: skip
-    asyncio.run(_until_told(Calm(config)))
+    door = Door(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
+    asyncio.run(_until_told(door))
 
 
-async def _until_told(server: uvicorn.Server) -> None:
-    def leave() -> None:
-        server.should_exit = True
-
+async def _until_told(door: Door) -> None:
+    serving = asyncio.create_task(door.until_cancelled())
     for wish in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(wish, leave)
-    await server.serve()
+        asyncio.get_running_loop().add_signal_handler(wish, serving.cancel)
+    with suppress(asyncio.CancelledError):
+        await serving

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import signal
 import socket
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
 
+from app.doors import QuietServer
 from app.exchange.clients import Clients
 from app.exchange.emulator import Emulator
 from app.exchange.faults import Faults
@@ -123,7 +124,7 @@ async def serve(
     async with Exchange(source, host=host, port=port, speed=speed, hold=hold) as exchange:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
                 loop.add_signal_handler(number, exchange.stop)
         if ready:
             ready(exchange)
@@ -137,17 +138,12 @@ def _raise_from(tasks: Iterable[asyncio.Task[Any]]) -> None:
             raise error
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs it, and says when it is ready."""
+class _Server(QuietServer):
+    """Says when it is ready."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Capture none."""
-        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say when clients can connect."""

@@ -27,18 +27,12 @@ def run(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, pulse: Pulse) -> None:
-    import uvicorn
-
-    from app.health import QuietServer
+    from app.doors import Door
 
     async with Cluster(settings) as cluster:
         pulse.refresh = lambda: setattr(pulse, "progress", {"pages": float(cluster.questions)})
-        config = uvicorn.Config(
-            site(cluster), host=settings.host, port=settings.kafka_ui_port, log_config=None, access_log=False,
-            lifespan="off", timeout_graceful_shutdown=CLOSING_S,
+        door = Door(
+            site(cluster), closing_s=CLOSING_S, host=settings.host, port=settings.kafka_ui_port, log_config=None,
+            lifespan="off",
         )  # fmt: skip
-        server = QuietServer(config)
-        try:
-            await server._serve()  # noqa: SLF001 – serve() would take the signals
-        finally:
-            await server.shutdown()
+        await door.until_cancelled()

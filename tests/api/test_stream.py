@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from app.api import client as clients_of
 from app.api import create_app, examples, run, stream
 from app.api.examples import SECOND, predictions
-from app.api.server import listening, server_of
+from app.api.server import door_of, listening
 from app.board.board import Board
 from app.process import ProcessError
 from app.settings import Settings
@@ -27,13 +27,13 @@ MANY = tuple(f"SYMBOL{number:03}" for number in range(200))
 async def served(board: Board, **settings: Any) -> AsyncIterator[str]:
     """Serve a board on a free port; yields host:port."""
     listener = listening("127.0.0.1", 0)
-    server = server_of(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
-    task = asyncio.create_task(server._serve(sockets=[listener]))
+    door = door_of(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
+    task = asyncio.create_task(door.until_cancelled(listener))
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
-        await task
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_a_client_gets_a_hello_and_then_every_new_second() -> None:
