@@ -1,0 +1,128 @@
+"""One command per process. What enters: options; what leaves: a process that runs until SIGTERM."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.shared import EXAMPLES, cli, console, fail, settings
+
+if TYPE_CHECKING:
+    from app.heartbeat import Pulse
+    from app.settings import Settings
+
+
+@cli.command(epilog=EXAMPLES + "`btc broker --data .btc/live/kafka`")
+def broker(
+    data: Annotated[Path, typer.Option(help="Folder of its logs; kept over restarts.")] = Path(".btc/live/kafka"),
+    port: Annotated[int | None, typer.Option(help="Port; default BTC_BROKER_PORT.")] = None,
+) -> None:
+    """Run the embedded Kafka: Apache Kafka itself, one node, no Java or Docker to install."""
+    try:
+        from app.broker import broker as embedded
+    except ModuleNotFoundError as error:
+        raise fail(f"the embedded Kafka is not installed here ({error.name}): set BTC_KAFKA_URL to a Kafka") from error
+
+    base = settings()
+    own = int(base.kafka_url.rpartition(":")[2]) if base.kafka_url.startswith("127.0.0.1:") else base.broker_port
+    raise typer.Exit(embedded.run(data, port or own))
+
+
+@cli.command(epilog=EXAMPLES + "`btc exchange --synthetic 7 --symbols BTCUSDT,ETHUSDT` · "
+             "`btc exchange --replay day.dat.gz --speed 20`")  # fmt: skip
+def exchange(
+    synthetic: Annotated[int | None, typer.Option(help="Seed of a synthetic market.")] = None,
+    replay: Annotated[list[Path] | None, typer.Option(help="Recording to replay; may be given several times.")] = None,
+    symbols: Annotated[str, typer.Option(help="Symbols of the synthetic market, names or a number.")] = "BTCUSDT",
+    martingale: Annotated[bool, typer.Option("--martingale", help="A market that nobody can forecast.")] = False,
+    ticks_per_s: Annotated[float, typer.Option(min=0.1, help="Trades and quotes per symbol, synthetic.")] = 30.0,
+    speed: Annotated[float, typer.Option(min=0.1, help="Exchange seconds per wall second.")] = 1.0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
+) -> None:
+    """Serve the exchange in a box: Binance's WebSocket and REST on loopback, synthetic or from a recording."""
+    from app.exchange import run
+
+    code = run(synthetic_seed=synthetic, replay_files=replay or (), symbols=symbols, martingale=martingale,
+                   ticks_per_s=ticks_per_s, speed=speed, host=host, port=port)  # fmt: skip
+    raise typer.Exit(code)
+
+
+@cli.command(epilog=EXAMPLES + "`btc collect` · `BTC_SYMBOLS=BTCUSDT,ETHUSDT btc collect`")
+def collect() -> None:
+    """Collect ticks: exchange → one batch per partition and second → Kafka."""
+    from app import process
+    from app.collector import collector
+
+    async def work(settings: "Settings", pulse: "Pulse") -> None:
+        collecting = collector.Collector(settings)
+        pulse.progress, pulse.alive, pulse.ready = collecting.progress, collecting.alive, collecting.ready
+        await collecting.run()
+
+    raise typer.Exit(process.run("collector", settings(), work))
+
+
+@cli.command(epilog=EXAMPLES + "`btc worker` is `faust -A app worker -l warn`")
+def worker() -> None:
+    """Run the stream: features, predictions, outcomes."""
+    from faust.cli.faust import cli as faust
+
+    settings()
+    faust(["-A", "app", "worker", "-l", "warn", "--without-web"], standalone_mode=True)
+
+
+@cli.command(epilog=EXAMPLES + "`btc train` · `btc train --cold-start`")
+def train(
+    cold_start: Annotated[bool, typer.Option("--cold-start", help="Make the packaged release again and end.")] = False,
+) -> None:
+    """Train models from the exchange's history and from what was collected; release, promote and demote them."""
+    if cold_start:
+        from app.training import cold_start as packaged
+
+        verdicts = packaged.make(settings().horizons_s, note=lambda _figures, text: console.print(text))
+        console.print(f"wrote {packaged.PACKAGED}")
+        console.print(verdicts)
+        return
+    from app import process
+    from app.training import trainer
+
+    raise typer.Exit(process.run("trainer", settings(), trainer.run))
+
+
+@cli.command(epilog=EXAMPLES + "`btc archive` · `btc archive tables` · `btc archive query 'table trades limit 5'`",
+             context_settings={"allow_extra_args": True, "ignore_unknown_options": True})  # fmt: skip
+def archive(context: typer.Context) -> None:
+    """Keep the archive (Kafka → Parquet), or query it: `btc archive query "select …"`, `btc archive tables`."""
+    if context.args:
+        from app.archive.cli import archive_app
+
+        archive_app(context.args, prog_name="btc archive")
+        return
+    from app import process
+    from app.archive import keeper
+
+    raise typer.Exit(process.run("archive", settings(), keeper.run))
+
+
+@cli.command(epilog=EXAMPLES + "`btc api`, then open http://localhost:5001/docs")
+def api() -> None:
+    """Serve the API: REST, WebSocket, OpenAPI docs, a live page."""
+    from app import api as service
+
+    raise typer.Exit(service.run(settings()))
+
+
+@cli.command(epilog=EXAMPLES + "`btc dashboard`, then open http://localhost:8501/")
+def dashboard() -> None:
+    """Serve the Streamlit dashboard."""
+    from app.dashboard import launch
+
+    raise typer.Exit(launch.run(settings()))
+
+
+@cli.command("kafka-ui", epilog=EXAMPLES + "`btc kafka-ui`, then open http://localhost:8080/")
+def kafka_ui() -> None:
+    """Serve a Kafka UI: topics, messages, consumer lag."""
+    from app import kafka_ui as ui
+
+    raise typer.Exit(ui.run(settings()))
