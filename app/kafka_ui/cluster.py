@@ -17,6 +17,7 @@ from app.settings import Settings
 
 AT_ONCE = 4
 DEADLINE_S = 8.0
+RESTART_S = 4.0  # a broker that restarts is replaced by another within this
 FRESH_S = 1.0  # an overview this young answers everybody
 PAGE = 50  # messages
 PARTITION_BYTES = 1 << 20  # fetched at once from each; one larger message still comes
@@ -55,8 +56,19 @@ class Cluster:
         async with self._lock:
             if self._known is None or time.monotonic() - self._known[0] > FRESH_S:
                 async with asyncio.timeout(DEADLINE_S):
-                    self._known = (time.monotonic(), await self._look())
+                    self._known = (time.monotonic(), await self._look_patiently())
             return self._known[1]
+
+    async def _look_patiently(self) -> Overview:
+        # While one broker restarts, another answers as soon as the clients have noticed.
+        give_up = time.monotonic() + RESTART_S
+        while True:
+            try:
+                return await self._look()
+            except (KafkaError, OSError):
+                if time.monotonic() > give_up:
+                    raise
+                await asyncio.sleep(0.2)
 
     async def _look(self) -> Overview:
         cluster = await self._admin.describe_cluster()

@@ -144,7 +144,7 @@ def test_our_processes_are_btc_commands_that_exist(component: str, word: str) ->
     assert one["image"] == "btc-forecast:0.1.0"
 
 
-@pytest.mark.parametrize("component", ["web-app", "dashboard"])
+@pytest.mark.parametrize("component", ["web-app", "dashboard", "kafka-ui"])
 def test_doors_drain_before_they_close(component: str) -> None:
     """SIGTERM comes after the endpoints have forgotten the pod; the grace period holds the wait and the closing."""
     one = workload(render(), component)
