@@ -24,14 +24,14 @@ class Pod:
     def __init__(
         self, objects: list[Object], component: str, variables: dict[str, str], folder: Path, *, name: str = ""
     ) -> None:
-        one = workload(objects, component)
+        one = of_kind(objects, "Job")[0] if component == "topics" else workload(objects, component)
         self.component, self.name = component, name or f"btc-{component}-0"
         self.container, self.spec = container(one), one["spec"]["template"]["spec"]
         self.home = folder / self.name
         self.home.mkdir(exist_ok=True)
         self.log = folder / f"{self.name}.log"
         self._ports = {one: ports.free_port() for one in ("METRICS", *DOORS.values())}
-        own = {one["name"]: one["value"] for one in self.container["env"] if "value" in one}
+        own = {one["name"]: one["value"] for one in self.container.get("env", ()) if "value" in one}
         here = {f"BTC_{one}_PORT": str(port) for one, port in self._ports.items()}
         self.environment = {**variables, **own, "BTC_HOST": "127.0.0.1", "BTC_INSTANCE": self.name, **here}
 

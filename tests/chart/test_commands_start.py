@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app import ports
-from tests.chart.objects import environment, of_kind, render
+from tests.chart.objects import environment, render
 from tests.chart.pods import ImagePod, Pod, passes_helm_test
 from tests.image.conftest import image, podman
 from tests.live.conftest import broker, jars, kafka
@@ -62,14 +62,14 @@ def variables(kafka: str, exchange: str, request: pytest.FixtureRequest) -> dict
     return environment(render(values))
 
 
-def test_the_topics_hook_makes_every_topic_and_may_run_again(variables: dict[str, str]) -> None:
+def test_the_topics_hook_makes_every_topic_and_may_run_again(
+    kind: type[Pod], variables: dict[str, str], tmp_path: Path
+) -> None:
     """The hook's command ends with 0, twice."""
-    (job,) = of_kind(render(), "Job")
-    words = job["spec"]["template"]["spec"]["containers"][0]["command"]
     for _time in range(2):
-        command = [sys.executable, "-m", "app.cli", *words[1:]]
-        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
+        hook = kind(render(), "topics", variables, tmp_path)
+        hook.start()
+        assert hook.process.wait(60) == 0, hook.said()
 
 
 def test_every_command_becomes_ready_answers_and_stops_in_time(
