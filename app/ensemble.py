@@ -16,7 +16,7 @@ from app.domain import features
 from app.domain.artifact import ArtifactError, Parameters
 from app.domain.baselines import naive, ridge, usual_z
 from app.domain.forecast import LEVELS, Floats, Forecaster, Rows
-from app.domain.model import Model, compile_release, tensorflow
+from app.domain.model import BUCKETS, Model, buckets_for, compile_release, tensorflow
 from app.domain.predictions import LineUp, Runner
 from app.domain.registry import Registry, expired, verify
 from app.kafka import last_offsets, partitions_of, reader
@@ -24,6 +24,7 @@ from app.logs import logger
 from app.records import ModelRelease, Role
 from app.settings import Settings, settings
 
+CATCH_UP_S = 3.0  # what was missed while the worker started comes before what may be needed one day
 log = logger("ensemble")
 
 
@@ -41,10 +42,20 @@ class Ensemble:
         self._ridge: Forecaster | None = None
 
     async def open(self) -> None:
-        """Import TensorFlow, take the packaged release and everything released so far; then `ready`."""
-        await asyncio.to_thread(tensorflow)
+        """Import TensorFlow, take the packaged release and everything released so far; then `ready`.
+
+        Compiled are only the batch sizes that the settings speak of; the others follow while the worker works.
+        """
+        importing = asyncio.create_task(asyncio.to_thread(tensorflow))
         for release in releases.packaged():
             self.registry.take(release)
+        await self._read_releases()
+        await importing
+        sizes = map(len, topics.by_partition(self._settings.symbols, self._settings.partitions).values())
+        await self._swap(buckets_for(sizes))
+        self.ready.set()
+
+    async def _read_releases(self) -> None:
         self._consumer = reader(self._settings)
         await self._consumer.start()
         self._places = partitions_of(topics.MODELS.full(self._settings), topics.MODELS.partitions(self._settings))
@@ -53,12 +64,13 @@ class Ensemble:
         ends = {place: end for place, end in (await last_offsets(self._consumer, self._places)).items() if end}
         while any([await self._consumer.position(place) < end for place, end in ends.items()]):
             await self._take_more(timeout_ms=500)
-        await self._swap()
-        self.ready.set()
 
     async def follow(self) -> None:
-        """Take releases as they come, until cancelled."""
+        """Compile what is not compiled yet, then take releases as they come, until cancelled."""
         try:
+            await asyncio.sleep(CATCH_UP_S)
+            for _release, _role, model in self._running:
+                await asyncio.to_thread(model.compile)
             while True:
                 try:
                     changed = await self._take_more(timeout_ms=1000)
@@ -88,13 +100,13 @@ class Ensemble:
         self.registry.take(release)
         return True
 
-    async def _swap(self) -> None:
+    async def _swap(self, buckets: Iterable[int] = BUCKETS) -> None:
         """Compile what is new and replace the line-up; a release that cannot run is refused and the next one taken."""
         running: list[tuple[ModelRelease, Role, Model]] = []
         for release, role in self.registry.running(most=99):
             if len(running) == 2:
                 break
-            model = await self._model(release)
+            model = await self._model(release, buckets)
             if model is not None:
                 running.append((release, role, model))
         self._running = tuple(running)
@@ -105,7 +117,7 @@ class Ensemble:
             metrics.MODEL_RUNNING.labels(release.id, release.kind, role).set(1)
         log.info("line-up", models=[f"{release.id} ({role})" for release, role, _model in running])
 
-    async def _model(self, release: ModelRelease) -> Model | None:
+    async def _model(self, release: ModelRelease, buckets: Iterable[int]) -> Model | None:
         if release.sha256 in self._compiled:
             return self._compiled[release.sha256]
         if release.sha256 in self._refused:
@@ -113,7 +125,7 @@ class Ensemble:
         try:
             reasons = verify(release, features.SCHEMA, self._settings.horizons_s, LEVELS)
             if not reasons:
-                model = await asyncio.to_thread(compile_release, release.artifact)
+                model = await asyncio.to_thread(compile_release, release.artifact, buckets)
                 self._compiled[release.sha256] = model
                 return model
         except ArtifactError as error:

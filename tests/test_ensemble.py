@@ -34,7 +34,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of what was compiled, in order; `bad` cannot be, `broken` fails inside TensorFlow."""
     names: list[str] = []
 
-    def compile_release(artifact: bytes) -> Any:
+    def compile_release(artifact: bytes, _buckets: object) -> Any:
         names.append(artifact.decode())
         if names[-1] == "bad":
             raise ArtifactError("bad weights")

@@ -9,7 +9,7 @@ TensorFlow is imported inside functions: whoever needs only the shapes does not 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -46,15 +46,24 @@ def tensorflow() -> Any:
 class Model:
     """One release, compiled and warmed: a `Forecaster`. Calls are synchronous and may come from any one thread."""
 
-    def __init__(self, parameters: Parameters, functions: dict[int, Callable[[Any], Any]]) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
-        self._functions = dict(sorted(functions.items()))
+        self._functions: dict[int, Callable[[Any], Any]] = {}
         self._tensor = tensorflow().constant
         self._features = len(parameters.header.feature_names)
+        self._function = _function(parameters)
+
+    def compile(self, buckets: Iterable[int] = BUCKETS) -> None:
+        """Compile what is missing of these batch sizes, a fifth of a second each; the rest may be called meanwhile."""
+        tf, width = tensorflow(), self._features + 1
+        for size in set(buckets) - self._functions.keys():
+            concrete = self._function.get_concrete_function(tf.TensorSpec([size, width], "float32"))
+            concrete(tf.zeros([size, width]))
+            self._functions = dict(sorted({**self._functions, size: concrete}.items()))
 
     def __call__(self, features: Rows, volatility: Floats) -> tuple[Rows, Rows]:
         """Return mean [S, H] and quantiles [S, H, Q] as log returns, for rows [S, F] and volatility [S]."""
-        largest = max(self._functions)
+        largest = max(self._functions)  # of those compiled so far
         if len(features) > largest:
             starts = range(0, len(features), largest)
             out = np.concatenate([self._call(features[i : i + largest], volatility[i : i + largest]) for i in starts])
@@ -73,8 +82,8 @@ class Model:
         return out[:rows]
 
 
-def compile_release(artifact: bytes, buckets: tuple[int, ...] = BUCKETS) -> Model:
-    """Return the model of an artifact, every batch size compiled and called once (about half a second).
+def compile_release(artifact: bytes, buckets: Iterable[int] = BUCKETS) -> Model:
+    """Return the model of an artifact, these batch sizes compiled and called once.
 
     Raises:
         ArtifactError: the artifact is refused.
@@ -83,8 +92,24 @@ def compile_release(artifact: bytes, buckets: tuple[int, ...] = BUCKETS) -> Mode
     return compiled(unpack(artifact), buckets)
 
 
-def compiled(parameters: Parameters, buckets: tuple[int, ...] = BUCKETS) -> Model:
+def compiled(parameters: Parameters, buckets: Iterable[int] = BUCKETS) -> Model:
     """Return the model of parameters, one XLA function per batch size, warmed."""
+    model = Model(parameters)
+    model.compile(buckets)
+    return model
+
+
+def buckets_for(sizes: Iterable[int]) -> set[int]:
+    """Return the batch sizes that serve batches of these sizes.
+
+    >>> sorted(buckets_for([1, 3, 5000]))
+    [1, 4, 1024]
+    """
+    return {next((bucket for bucket in BUCKETS if bucket >= size), BUCKETS[-1]) for size in sizes}
+
+
+def _function(parameters: Parameters) -> Any:
+    """Return the forecast of parameters as a TensorFlow function, compiled for each shape it is asked for."""
     tf = tensorflow()
     arrays = {name: tf.constant(array, "float32") for name, array in parameters.arrays.items()}
 
@@ -97,12 +122,7 @@ def compiled(parameters: Parameters, buckets: tuple[int, ...] = BUCKETS) -> Mode
         volatility = tf.where(known, tf.minimum(packed[:, -1:], 1.0), 0.0)  # more is an error of the feed
         return tf.concat(_outputs(tf, arrays, rows, parameters.header), axis=-1) * (volatility * root_h)[:, :, None]
 
-    function = tf.function(forecast, jit_compile=True)
-    width = len(parameters.header.feature_names) + 1
-    functions = {n: function.get_concrete_function(tf.TensorSpec([n, width], "float32")) for n in buckets}
-    for size, concrete in functions.items():
-        concrete(tf.zeros([size, width]))
-    return Model(parameters, functions)
+    return tf.function(forecast, jit_compile=True)
 
 
 def _outputs(tf: Any, weights: dict[str, Any], rows: Any, header: Header) -> tuple[Any, Any]:

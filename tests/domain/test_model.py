@@ -122,6 +122,16 @@ def test_a_row_gets_the_same_forecast_in_a_batch_of_any_size(model: Model, count
         assert quantiles[row] == pytest.approx(alone_quantiles[0], rel=1e-5, abs=1e-10)
 
 
+def test_a_model_compiled_for_one_size_serves_every_size_before_and_after_the_rest_is(parameters: Parameters) -> None:
+    """A worker begins with the sizes it expects; others are padded up or cut, until theirs are compiled."""
+    rows, made = made_up(9, seed=12), compiled(parameters, (4,))
+    before, before_quantiles = made(rows.features, rows.volatility)
+    made.compile((1, 4, 16))
+    after, after_quantiles = made(rows.features, rows.volatility)
+    assert before == pytest.approx(after, rel=1e-5, abs=1e-10)
+    assert before_quantiles == pytest.approx(after_quantiles, rel=1e-5, abs=1e-10)
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     features=arrays(np.float32, (4, FEATURES), elements=st.floats(allow_nan=True, allow_infinity=True, width=32)),
