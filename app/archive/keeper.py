@@ -21,7 +21,7 @@ from app.archive.line import Line
 from app.archive.parquet import ArchiveError
 from app.archive.writer import Writer
 from app.heartbeat import Pulse
-from app.kafka import reader
+from app.kafka import AT_LEISURE, reader
 from app.logs import logger
 from app.process import ProcessError
 from app.settings import Settings
@@ -96,7 +96,7 @@ class Archive:
             await asyncio.sleep(BROKER_WAIT_S)
 
     async def _follow_once(self) -> None:
-        consumer = reader(self._settings)
+        consumer = reader(self._settings, **AT_LEISURE)
         try:
             await consumer.start()
             consumer.assign(list(self._lines))

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from app import metrics, topics
 from app.domain.promotion import ALL_SYMBOLS
 from app.domain.registry import Registry
-from app.kafka import last_offsets, partitions_of, reader
+from app.kafka import AT_LEISURE, last_offsets, partitions_of, reader
 from app.logs import logger
 from app.records import FeatureBatch, ModelRelease, OutcomeBatch, Score
 from app.settings import Settings
@@ -45,7 +45,7 @@ async def follow(settings: Settings, followed: Followed) -> None:
     names = {corridor.full(settings): corridor.name for corridor in corridors}
     places = [place for c in corridors for place in partitions_of(c.full(settings), c.partitions(settings))]
     back = {topics.FEATURES.full(settings): settings.train_history_s, topics.OUTCOMES.full(settings): RECENT}
-    consumer = reader(settings)
+    consumer = reader(settings, **AT_LEISURE)
     await consumer.start()
     try:
         consumer.assign(places)

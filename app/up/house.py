@@ -13,6 +13,9 @@ from app.settings import Settings
 from app.up.source import Source
 from app.up.supervisor import Supervisor
 
+BACKSTAGE = ("archive", "trainer", "dashboard", "kafka-ui")  # no forecast waits for them, so they wait for forecasts
+NICE = 10
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -66,7 +69,7 @@ class House:
     async def start(self, name: str, *arguments: str) -> None:
         """Start one of our own commands under supervision."""
         command = [sys.executable, "-m", "app.cli", *(arguments or (name,))]
-        await self.supervisor.start(name, command, self.environment())
+        await self.supervisor.start(name, command, self.environment(), NICE if name in BACKSTAGE else 0)
 
 
 def settled(wishes: Wishes, base: Settings, folder: Path) -> tuple[Settings, int]:

@@ -36,6 +36,7 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    nice: int = 0
     restarts: int = 0
     ended: list[str] = field(default_factory=list)  # why, one line each
     process: asyncio.subprocess.Process | None = None
@@ -74,9 +75,9 @@ class Supervisor:
         if self._meter:
             self._meter.cancel()
 
-    async def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-        """Start a process and keep it running; its output goes to `<folder>/<name>.log`."""
-        child = Child(name, command, {**os.environ, **environment}, self.folder / f"{name}.log")
+    async def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], nice: int = 0) -> Child:
+        """Start a process and keep it running, nicer than this one; its output goes to `<folder>/<name>.log`."""
+        child = Child(name, command, {**os.environ, **environment}, self.folder / f"{name}.log", nice)
         self.children[name] = child
         await self._launch(child)
         self._watchers[name] = asyncio.create_task(self._watch(child))
@@ -108,7 +109,7 @@ class Supervisor:
         with child.log.open("ab") as log:
             child.process = await asyncio.create_subprocess_exec(
                 *child.command, env=dict(child.environment), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with(os.getpid()),
+                start_new_session=True, preexec_fn=_born(os.getpid(), child.nice),
             )  # fmt: skip
         child.started_s = time.monotonic()
 
@@ -155,12 +156,13 @@ def _why(code: int, log: Path) -> str:
     return f"exit code {code}: {(ours or lines or ['no output'])[-1][:300]}"
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
+def _born(parent: int, nice: int) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
 
     def ask() -> None:
+        os.nice(nice)
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
