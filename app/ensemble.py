@@ -16,7 +16,7 @@ from app.domain import features
 from app.domain.artifact import ArtifactError, Parameters
 from app.domain.baselines import naive, ridge, usual_z
 from app.domain.forecast import LEVELS, Floats, Forecaster, Rows
-from app.domain.model import BUCKETS, Model, buckets_for, compile_release, tensorflow
+from app.domain.model import Model, bucket_for, compile_release, tensorflow
 from app.domain.predictions import LineUp, Runner
 from app.domain.registry import Registry, expired, verify
 from app.kafka import last_offsets, partitions_of, reader
@@ -44,15 +44,14 @@ class Ensemble:
     async def open(self) -> None:
         """Import TensorFlow, take the packaged release and everything released so far; then `ready`.
 
-        Compiled are only the batch sizes that the settings speak of; the others follow while the worker works.
+        Compiled are the batch sizes that the settings speak of; those that turn out to be needed follow.
         """
         importing = asyncio.create_task(asyncio.to_thread(tensorflow))
         for release in releases.packaged():
             self.registry.take(release)
         await self._read_releases()
         await importing
-        sizes = map(len, topics.by_partition(self._settings.symbols, self._settings.partitions).values())
-        await self._swap(buckets_for(sizes))
+        await self._swap()
         self.ready.set()
 
     async def _read_releases(self) -> None:
@@ -66,12 +65,13 @@ class Ensemble:
             await self._take_more(timeout_ms=500)
 
     async def follow(self) -> None:
-        """Compile what is not compiled yet, then take releases as they come, until cancelled."""
+        """Take releases as they come, and compile the batch sizes that were missed, until cancelled."""
         try:
             await asyncio.sleep(CATCH_UP_S)
-            for _release, _role, model in self._running:
-                await asyncio.to_thread(model.compile)
             while True:
+                for _release, _role, model in self._running:
+                    if model.missed:
+                        await asyncio.to_thread(model.compile, sorted(model.missed))
                 try:
                     changed = await self._take_more(timeout_ms=1000)
                 except KafkaError as error:
@@ -100,13 +100,19 @@ class Ensemble:
         self.registry.take(release)
         return True
 
-    async def _swap(self, buckets: Iterable[int] = BUCKETS) -> None:
+    def _sizes(self) -> set[int]:
+        """Return the batch sizes to expect: those in use, or else those that the settings speak of."""
+        used = {size for _release, _role, model in self._running for size in model.sizes}
+        homes = topics.by_partition(self._settings.symbols, self._settings.partitions).values()
+        return used or {bucket_for(len(symbols)) for symbols in homes}
+
+    async def _swap(self) -> None:
         """Compile what is new and replace the line-up; a release that cannot run is refused and the next one taken."""
         running: list[tuple[ModelRelease, Role, Model]] = []
         for release, role in self.registry.running(most=99):
             if len(running) == 2:
                 break
-            model = await self._model(release, buckets)
+            model = await self._model(release)
             if model is not None:
                 running.append((release, role, model))
         self._running = tuple(running)
@@ -117,7 +123,7 @@ class Ensemble:
             metrics.MODEL_RUNNING.labels(release.id, release.kind, role).set(1)
         log.info("line-up", models=[f"{release.id} ({role})" for release, role, _model in running])
 
-    async def _model(self, release: ModelRelease, buckets: Iterable[int]) -> Model | None:
+    async def _model(self, release: ModelRelease) -> Model | None:
         if release.sha256 in self._compiled:
             return self._compiled[release.sha256]
         if release.sha256 in self._refused:
@@ -125,7 +131,7 @@ class Ensemble:
         try:
             reasons = verify(release, features.SCHEMA, self._settings.horizons_s, LEVELS)
             if not reasons:
-                model = await asyncio.to_thread(compile_release, release.artifact, buckets)
+                model = await asyncio.to_thread(compile_release, release.artifact, self._sizes())
                 self._compiled[release.sha256] = model
                 return model
         except ArtifactError as error:

@@ -40,7 +40,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise ArtifactError("bad weights")
         if names[-1] == "broken":
             raise RuntimeError("XLA said no")
-        return SimpleNamespace(parameters=None)
+        return SimpleNamespace(parameters=None, sizes=set(), missed=set())
 
     monkeypatch.setattr(ensemble, "compile_release", compile_release)
     monkeypatch.setattr(Ensemble, "_learn_baselines", lambda *_: None)

@@ -9,6 +9,7 @@ TensorFlow is imported inside functions: whoever needs only the shapes does not 
 """
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,8 @@ from app.domain.baselines import CLIP, bounded
 from app.domain.forecast import Floats, Rows
 from app.domain.labels import Examples
 
-BUCKETS = (1, 4, 16, 64, 256, 1024)  # batch sizes with a compiled function of their own; others are padded up
+# Batch sizes with a compiled function of their own; others are padded up, so by at most a third.
+BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 WEIGHTS = ("hidden1", "bias1", "hidden2", "bias2", "head", "skip", "bias")
 MEAN_WEIGHT = 0.05  # of the squared error beside the pinball loss
 DECAY = 1e-4  # pulls the network's weights to zero and the linear path to ridge
@@ -48,22 +50,31 @@ class Model:
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
+        self.missed: set[int] = set()  # sizes that were asked for and are not compiled
         self._functions: dict[int, Callable[[Any], Any]] = {}
         self._tensor = tensorflow().constant
         self._features = len(parameters.header.feature_names)
         self._function = _function(parameters)
 
-    def compile(self, buckets: Iterable[int] = BUCKETS) -> None:
+    @property
+    def sizes(self) -> set[int]:
+        """The batch sizes that are compiled."""
+        return set(self._functions)
+
+    def compile(self, buckets: Iterable[int]) -> None:
         """Compile what is missing of these batch sizes, a fifth of a second each; the rest may be called meanwhile."""
         tf, width = tensorflow(), self._features + 1
         for size in set(buckets) - self._functions.keys():
             concrete = self._function.get_concrete_function(tf.TensorSpec([size, width], "float32"))
             concrete(tf.zeros([size, width]))
             self._functions = dict(sorted({**self._functions, size: concrete}.items()))
+            self.missed.discard(size)
 
     def __call__(self, features: Rows, volatility: Floats) -> tuple[Rows, Rows]:
         """Return mean [S, H] and quantiles [S, H, Q] as log returns, for rows [S, F] and volatility [S]."""
-        largest = max(self._functions)  # of those compiled so far
+        if (best := bucket_for(len(features))) not in self._functions:
+            self.missed.add(best)
+        largest = max(self._functions)
         if len(features) > largest:
             starts = range(0, len(features), largest)
             out = np.concatenate([self._call(features[i : i + largest], volatility[i : i + largest]) for i in starts])
@@ -99,13 +110,13 @@ def compiled(parameters: Parameters, buckets: Iterable[int] = BUCKETS) -> Model:
     return model
 
 
-def buckets_for(sizes: Iterable[int]) -> set[int]:
-    """Return the batch sizes that serve batches of these sizes.
+def bucket_for(rows: int) -> int:
+    """Return the batch size that serves so many rows best; of more than the largest it serves a part.
 
-    >>> sorted(buckets_for([1, 3, 5000]))
-    [1, 4, 1024]
+    >>> [bucket_for(rows) for rows in (1, 5, 5000)]
+    [1, 6, 1024]
     """
-    return {next((bucket for bucket in BUCKETS if bucket >= size), BUCKETS[-1]) for size in sizes}
+    return BUCKETS[min(bisect_left(BUCKETS, rows), len(BUCKETS) - 1)]
 
 
 def _function(parameters: Parameters) -> Any:

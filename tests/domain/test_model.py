@@ -126,7 +126,9 @@ def test_a_model_compiled_for_one_size_serves_every_size_before_and_after_the_re
     """A worker begins with the sizes it expects; others are padded up or cut, until theirs are compiled."""
     rows, made = made_up(9, seed=12), compiled(parameters, (4,))
     before, before_quantiles = made(rows.features, rows.volatility)
-    made.compile((1, 4, 16))
+    assert made.missed == {12}
+    made.compile(made.missed)
+    assert (made.missed, made.sizes) == (set(), {4, 12})
     after, after_quantiles = made(rows.features, rows.volatility)
     assert before == pytest.approx(after, rel=1e-5, abs=1e-10)
     assert before_quantiles == pytest.approx(after_quantiles, rel=1e-5, abs=1e-10)
