@@ -33,6 +33,7 @@ from app.archive import keeper as archive
 from app.archive import writer
 from app.settings import settings
 writer.TIDY_EVERY_S = 0.0
+archive.AT_LEISURE.clear()  # many small portions, so that a kill falls between two of them
 raise SystemExit(process.run("archive", settings(), archive.run))
 """
 
