@@ -20,7 +20,7 @@ from benchmarks.bench import SkippedError, bench
 from benchmarks.figures import Figure
 
 HERE = Path(__file__).parent
-NAMES = ("latency", "throughput", "capacity", "model", "api", "websockets", "memory", "recovery", "feed")
+NAMES = ("latency", "throughput", "stages", "capacity", "model", "api", "websockets", "memory", "recovery", "feed")
 console = Console(highlight=False, soft_wrap=True)
 
 
