@@ -23,14 +23,9 @@ class StillRecovery(Recovery):
 
 
 class StillTableManager(TableManager):
-    """A table manager with a still recovery, that starts at once."""
+    """A table manager with a still recovery."""
 
     _recovery: Any = None
-
-    async def on_start(self) -> None:
-        """Open the tables; Faust sleeps for a second first, in case one is declared late: ours stand in `tables/`."""
-        await self._update_channels()
-        await self.recovery.start()
 
     @property
     def recovery(self) -> Any:
