@@ -131,6 +131,7 @@ def passes_helm_test(objects: list[Object], pod: Pod) -> None:
     tests = {one["metadata"]["name"]: one for one in of_kind(objects, "Pod")}
     test = tests.get(f"btc-{pod.component}-test")
     if test is None:
+        assert pod.component in {"trainer", "archive"}, f"{pod.component} has no `helm test`"  # nobody's door
         return
     code, *urls = test["spec"]["containers"][0]["args"]
     name = "http" if any(port in urls[0] for port in (":5001", ":8501", ":8080")) else "metrics"
