@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from app import metrics, topics
+from app import metrics
 from app.clock import wall_ms
-from app.domain.rows import feature_batch
+from app.domain.batches import feature_batch
 from app.domain.windows import SymbolWindows
+from app.kafka import topics
 from app.logs import logger
-from app.rooms import Rooms
-from app.rounds import done, fresh
-from app.store import ring_records, slot_key
-from app.stream import app, publish, store, topic
+from app.streaming.admission import admit, mark_done
+from app.streaming.faust_app import app, publish, store, topic
+from app.streaming.partition_state import PartitionStates
+from app.streaming.table_store import ring_records, slot_key
 from tables.windows import WINDOWS
 
 log = logger("features")
@@ -25,7 +26,7 @@ def _restored(partition: int) -> SymbolWindows:
     return windows
 
 
-ROOMS = Rooms(_restored)
+STATES = PartitionStates(_restored)
 
 
 @app.agent(topic(topics.TICKS), name="features")
@@ -33,12 +34,12 @@ async def features(stream: Any) -> None:
     """Cut-up ticks → the second's bars and the feature rows of all symbols."""
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        async with ROOMS.guard(event):
-            windows = ROOMS.of(partition)
-            if not fresh("features", event, windows.last):
+        async with STATES.guard(event):
+            windows = STATES.of(partition)
+            if not admit("features", event, windows.last):
                 continue
             record = windows.step(batch)
             out = feature_batch(batch, windows.rows(), wall_ms())
             await publish(topics.FEATURES, out, partition)
             await store(WINDOWS, slot_key(partition, batch.second, RING), record)
-            done("features", out, len(out.symbols))
+            mark_done("features", out, len(out.symbols))

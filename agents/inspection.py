@@ -6,8 +6,8 @@ named, once, however many readers there are.
 
 from typing import Any
 
-from app import topics
-from app.stream import app, topic
+from app.kafka import topics
+from app.streaming.faust_app import app, topic
 
 
 async def inspect(stream: Any) -> None:
@@ -16,5 +16,5 @@ async def inspect(stream: Any) -> None:
         pass
 
 
-for _corridor in (topics.OUTCOMES, topics.MODELS, topics.STATUS, topics.DEAD):
-    app.agent(topic(_corridor), name=f"inspection_{_corridor.name}")(inspect)
+for _spec in (topics.OUTCOMES, topics.MODELS, topics.STATUS, topics.DEAD):
+    app.agent(topic(_spec), name=f"inspection_{_spec.name}")(inspect)

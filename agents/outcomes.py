@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from app import judged, topics
 from app.clock import wall_ms
+from app.domain.batches import outcome_batch
 from app.domain.forecast import LEVELS
-from app.domain.rows import outcome_batch
 from app.domain.settlement import Settlements
-from app.rooms import Rooms
-from app.rounds import done, fresh
+from app.kafka import topics
 from app.settings import settings
-from app.store import ring_records, slot_key
-from app.stream import app, publish, store, topic
+from app.streaming import score_metrics
+from app.streaming.admission import admit, mark_done
+from app.streaming.faust_app import app, publish, store, topic
+from app.streaming.partition_state import PartitionStates
+from app.streaming.table_store import ring_records, slot_key
 from tables.pending import PENDING
 from tables.scores import SCORES
 
@@ -24,7 +25,7 @@ def _restored(partition: int) -> Settlements:
     return settlements
 
 
-ROOMS = Rooms(_restored)
+STATES = PartitionStates(_restored)
 
 
 @app.agent(topic(topics.PREDICTIONS), name="outcomes")
@@ -32,13 +33,13 @@ async def outcomes(stream: Any) -> None:
     """Forecasts made one horizon ago → their outcomes and the running scores."""
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        async with ROOMS.guard(event):
-            settlements = ROOMS.of(partition)
-            if not fresh("outcomes", event, settlements.last):
+        async with STATES.guard(event):
+            settlements = STATES.of(partition)
+            if not admit("outcomes", event, settlements.last):
                 continue
             out = outcome_batch(batch, *settlements.settle(batch), wall_ms())
             await publish(topics.OUTCOMES, out, partition)
             await store(PENDING, slot_key(partition, batch.second, RING), settlements.pending_record(batch))
             await store(SCORES, str(partition).encode(), settlements.scores_record())
-            judged.note(out)
-            done("outcomes", out)
+            score_metrics.update(out)
+            mark_done("outcomes", out)

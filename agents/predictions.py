@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from app import topics
 from app.clock import wall_ms
 from app.domain.calibration import calibration_of
 from app.domain.predictions import predict
-from app.ensemble import ENSEMBLE
-from app.rooms import Rooms
-from app.rounds import done, fresh
-from app.stream import app, publish, topic
+from app.kafka import topics
+from app.streaming.admission import admit, mark_done
+from app.streaming.faust_app import app, publish, topic
+from app.streaming.partition_state import PartitionStates
+from app.streaming.serving_models import SERVING
 from tables.scores import SCORES
 
 
@@ -34,22 +34,22 @@ class _Settled(msgspec.Struct):
     last: int
 
 
-ROOMS = Rooms(_restored)
+STATES = PartitionStates(_restored)
 
 
 @app.agent(topic(topics.FEATURES), name="predictions")
 async def predictions(stream: Any) -> None:
     """Feature rows → forecasts of the champion, the challengers and the baselines."""
-    await ENSEMBLE.ready.wait()
+    await SERVING.ready.wait()
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        async with ROOMS.guard(event):
-            published = ROOMS.of(partition)
-            if not fresh("predictions", event, published.last):
+        async with STATES.guard(event):
+            published = STATES.of(partition)
+            if not admit("predictions", event, published.last):
                 continue
             learned = SCORES.get(str(partition).encode())
             calibration = calibration_of(learned) if learned else None
-            out = predict(batch, ENSEMBLE.line_up(batch.second), calibration, wall_ms())
+            out = predict(batch, SERVING.line_up(batch.second), calibration, wall_ms())
             await publish(topics.PREDICTIONS, out, partition)
             published.last = batch.second
-            done("predictions", out)
+            mark_done("predictions", out)

@@ -1,6 +1,6 @@
 """Every shape on the wire, in travel order.
 
-What enters and leaves: JSON payloads of the topics in `app/topics.py`. Fields are only ever added, each new one
+What enters and leaves: JSON payloads of the topics in `app/kafka/topics.py`. Fields are only ever added, each new one
 with a default, so an old reader understands a new writer and the other way round. Columns are lists of one
 length; a value that does not exist is 0 beside an explicit mask, never NaN.
 

@@ -19,41 +19,44 @@ import agents.predictions
 import agents.outcomes  # isort: skip
 import agents.inspection  # isort: skip
 
-from app import health, heartbeat, logs, stream, topics
-from app.ensemble import ENSEMBLE
-from app.heartbeat import Pulse
-from app.kafka import client_options
-from app.process import topics_when_kafka_answers
-from app.rounds import PROGRESS
+from app import logs
+from app.kafka import topics
+from app.kafka.clients import client_options
+from app.service import health, heartbeat
+from app.service.heartbeat import ProcessStatus
+from app.service.lifecycle import wait_for_topics
 from app.settings import Settings, settings
-from app.stream import app
-from app.watch import Watch
+from app.streaming import faust_app
+from app.streaming.admission import PROGRESS
+from app.streaming.faust_app import app
+from app.streaming.serving_models import SERVING
+from app.streaming.watchdog import Watchdog
 
 __all__ = ["agents", "app"]
 
 log = logs.logger("worker")
 
 
-class Standing:
+class WorkerServices:
     """What stands beside the stream while the worker runs: health pages, heartbeats, the models."""
 
     def __init__(self, of: Settings) -> None:
-        self._settings, self._stack, self._watch = of, AsyncExitStack(), Watch(of)
-        self._pulse = Pulse(refresh=self._refresh)
+        self._settings, self._stack, self._watch = of, AsyncExitStack(), Watchdog(of)
+        self._pulse = ProcessStatus(refresh=self._refresh)
 
     async def prepare(self) -> None:
         """Do all that must be done before the worker joins its group."""
         gc.disable()  # collecting while TensorFlow is imported takes 0.6 s and finds nothing
         logs.set_up(self._settings, "worker")
-        await topics_when_kafka_answers(self._settings, (*topics.ALL, *topics.CHANGELOGS))
-        await own_tables(self._settings)
+        await wait_for_topics(self._settings, (*topics.ALL, *topics.CHANGELOGS))
+        await claim_tables(self._settings)
         serving = health.serving(self._settings.host, self._settings.worker_port, self._watch.alive, self._watch.ready)
         await self._stack.enter_async_context(serving)
         self._beside(self._watch.keep(), "watch")
-        await ENSEMBLE.open()
-        settle_memory()
-        self._beside(ENSEMBLE.follow(), "models")
-        await self._stack.enter_async_context(heartbeat.beating(self._settings, "worker", self._pulse))
+        await SERVING.open()
+        freeze_memory()
+        self._beside(SERVING.follow(), "models")
+        await self._stack.enter_async_context(heartbeat.heartbeats(self._settings, "worker", self._pulse))
 
     def _beside(self, work: Coroutine[None, None, None], name: str) -> None:
         self._stack.callback(asyncio.create_task(work, name=name).cancel)
@@ -68,7 +71,7 @@ class Standing:
         self._pulse.progress = {**{f"second_{stage}": s for stage, s in PROGRESS.second.items()}, **lag}
 
 
-def settle_memory() -> None:
+def freeze_memory() -> None:
     """Take what was built so far out of the garbage collector's sight, and let it work on the rest.
 
     TensorFlow alone makes a full collection stop the loop for a quarter of a second; frozen, one takes a tenth of that.
@@ -78,7 +81,7 @@ def settle_memory() -> None:
     gc.enable()
 
 
-async def own_tables(of: Settings) -> None:
+async def claim_tables(of: Settings) -> None:
     """Make sure that the tables on disk belong to this Kafka; those of another cluster are put aside."""
     admin = AIOKafkaAdminClient(**client_options(of))
     await admin.start()
@@ -99,6 +102,6 @@ def _claim(folder: Path, cluster: str) -> None:
     mark.write_text(cluster)
 
 
-STANDING = Standing(settings())
-stream.PREPARATIONS.append(STANDING.prepare)
-stream.DEPARTURES.append(STANDING.leave)
+SERVICES = WorkerServices(settings())
+faust_app.PREPARATIONS.append(SERVICES.prepare)
+faust_app.DEPARTURES.append(SERVICES.leave)

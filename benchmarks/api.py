@@ -9,7 +9,7 @@ import subprocess
 import sys
 from functools import partial
 
-from app import ports
+from app.service import ports
 from benchmarks.bench import Bench, running, until
 from benchmarks.load import PATH
 

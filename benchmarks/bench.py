@@ -1,4 +1,4 @@
-"""What every benchmark is given. What enters: wishes of the person at the keyboard; what leaves: folder, broker, words.
+"""What every benchmark is given: a folder, a broker, options, a way to report.
 
 Everything it starts ends with it, and its folder `.btc/bench/…` is removed.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app import ports
 from app.broker.broker import Broker
+from app.service import ports
 from benchmarks.figures import Figure
 
 ROOT = Path(__file__).parent.parent

@@ -9,11 +9,11 @@ import gc
 import time
 from dataclasses import dataclass
 
-from app import topics
 from app.clock import wall_ms
+from app.kafka import topics
 from benchmarks.bench import Bench
 from benchmarks.figures import percentile
-from benchmarks.house import House, Send, Written, drained
+from benchmarks.pipeline import House, Send, Written, drained
 from benchmarks.ticks import Market, body, payload
 
 PARTITIONS = 8

@@ -9,11 +9,12 @@ import time
 
 import httpx
 
-from app import ports, topics
-from app.kafka import producer
+from app.kafka import topics
+from app.kafka.clients import producer
+from app.service import ports
 from benchmarks.bench import Bench, until
 from benchmarks.figures import percentile
-from benchmarks.house import House
+from benchmarks.pipeline import House
 
 SYMBOLS = 40
 

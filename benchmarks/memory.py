@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from app import topics
 from app.clock import wall_ms
+from app.kafka import topics
 from benchmarks.bench import Bench
-from benchmarks.house import House
+from benchmarks.pipeline import House
 from benchmarks.ticks import START, Market, body, payload
 
 PARTITIONS, SYMBOLS = 8, 40

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from app.api import create_app, examples
 from app.api.cache import ENCODER
-from app.api.server import door_of, listening
+from app.api.server import listening, server_for
 from app.board.board import Board
 from app.clock import wall_ms
 from app.settings import Settings
@@ -48,7 +48,7 @@ async def main(kind: str, port: int) -> None:
     """Serve until SIGTERM."""
     settings = Settings(api_rate_limit=0)
     board = examples.board(settings)
-    door = door_of(create_app(settings, board) if kind == "api" else bare())
+    door = server_for(create_app(settings, board) if kind == "api" else bare())
     tasks = [asyncio.create_task(feed(board))] if kind == "api" else []
     serving = asyncio.create_task(door.until_cancelled(listening("127.0.0.1", port)))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)

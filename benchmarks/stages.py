@@ -14,17 +14,17 @@ import msgspec
 from cramjam import zstd
 
 from app import releases
+from app.domain.batches import feature_batch, outcome_batch
 from app.domain.calibration import calibration_of
 from app.domain.forecast import LEVELS
 from app.domain.predictions import predict
-from app.domain.rows import feature_batch, outcome_batch
 from app.domain.settlement import Settlements
 from app.domain.windows import SymbolWindows
-from app.ensemble import Ensemble
 from app.records import FeatureBatch, PredictionBatch, TickBatch
 from app.settings import Settings
-from app.stream import encode
-from app.worker import settle_memory
+from app.streaming.faust_app import encode
+from app.streaming.serving_models import ServingModels
+from app.worker import freeze_memory
 from benchmarks.bench import Bench
 from benchmarks.ticks import START, Market, body, payload
 
@@ -60,14 +60,14 @@ def run(bench: Bench) -> None:
 
 async def _walked(count: int) -> Clock:
     of, clock = Settings(symbols=tuple(f"S{n}" for n in range(SYMBOLS)), partitions=1), Clock()
-    market, ensemble = Market(SYMBOLS, TRADES, QUOTES), Ensemble(of)
+    market, ensemble = Market(SYMBOLS, TRADES, QUOTES), ServingModels(of)
     for release in releases.packaged():
         ensemble.registry.take(release)
     await ensemble._swap()  # noqa: SLF001 – the line-up without a Kafka to read releases from
     windows, settlements = SymbolWindows(), Settlements(of.horizons_s, LEVELS, of.scores_halflife_s)
     ticks, features = msgspec.json.Decoder(TickBatch).decode, msgspec.json.Decoder(FeatureBatch).decode
     predictions, learned = msgspec.json.Decoder(PredictionBatch).decode, b""
-    settle_memory()
+    freeze_memory()
     for number in range(count):
         clock.counts = number >= count // 2
         second = START + number

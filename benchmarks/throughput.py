@@ -12,11 +12,11 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from app import topics
-from app.kafka import producer
+from app.kafka import topics
+from app.kafka.clients import producer
 from app.settings import Settings
 from benchmarks.bench import HOME, Bench, SkippedError, running, until
-from benchmarks.house import House, drained
+from benchmarks.pipeline import House, drained
 from benchmarks.ticks import START, Market, body, one_by_one, payload
 
 PARTITIONS = 8
@@ -97,8 +97,8 @@ def _said(log: Path) -> str:
 
 async def _fill_one_by_one(kafka: str, topic: str, count: int) -> None:
     settings = Settings(kafka_url=kafka, topic_prefix=topic, partitions=PARTITIONS)
-    corridor = topics.Corridor("ticks", topics.TICKS.record, topics.DAY_MS)
-    await topics.ensure(settings, (corridor,))
+    spec = topics.TopicSpec("ticks", topics.TICKS.record, topics.DAY_MS)
+    await topics.ensure(settings, (spec,))
     sender = producer(settings, linger_ms=20, max_batch_size=2**18, enable_idempotence=False, acks=1)
     await sender.start()
     market, sent, second = Market(100, TRADES, QUOTES), 0, START
@@ -106,7 +106,7 @@ async def _fill_one_by_one(kafka: str, topic: str, count: int) -> None:
         while sent < count:
             for key, tick in islice(one_by_one(market.second(second)), count - sent):
                 home = topics.partition_of(key.decode(), PARTITIONS)
-                await sender.send(corridor.full(settings), tick, key=key, partition=home)
+                await sender.send(spec.full_name(settings), tick, key=key, partition=home)
                 sent += 1
             second += 1
     finally:

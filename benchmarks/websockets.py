@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from app import ports
+from app.service import ports
 from benchmarks.bench import Bench, running, until
 
 CLIENTS = 1000

@@ -1,5 +1,5 @@
 """The last seconds' bars. Key `partition/slot`, value the packed second of domain/windows.py."""
 
-from app.store import ring_table
+from app.streaming.table_store import ring_table
 
 WINDOWS = ring_table("windows", help="Bars of the last seconds, a ring: partition/slot → packed second.")

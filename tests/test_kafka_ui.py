@@ -4,16 +4,18 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from starlette.testclient import TestClient
 
-from app.kafka_ui.cluster import Cluster, NotThereError
+from app.kafka_ui.cluster import KafkaCluster, NotThereError
 from app.kafka_ui.pages import site
-from app.kafka_ui.shapes import Group, Lag, Message, Overview, Partition, Topic, pretty, readable
+from app.kafka_ui.shapes import ConsumerGroup, Lag, Overview, Partition, Topic, TopicMessage, pretty, readable
 from app.settings import Settings
 
 TICKS = Topic("btc.ticks", [Partition(0, 10, 25), Partition(1, 0, 0)])
-GROUP = Group("btc-forecast", "Stable", ["worker-0"], [Lag("btc.ticks", 0, 20, 25), Lag("btc.ticks", 1, None, 7)])
+GROUP = ConsumerGroup(
+    "btc-forecast", "Stable", ["worker-0"], [Lag("btc.ticks", 0, 20, 25), Lag("btc.ticks", 1, None, 7)]
+)
 
 
-class Told(Cluster):
+class Told(KafkaCluster):
     """A cluster that knows what it is told, or fails as it is told."""
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -26,18 +28,18 @@ class Told(Cluster):
             raise self.error
         return Overview(1, [TICKS], [GROUP])
 
-    async def messages(self, name: str, partition: int | None = None, before: int | None = None) -> list[Message]:
+    async def messages(self, name: str, partition: int | None = None, before: int | None = None) -> list[TopicMessage]:
         """Return one hostile message."""
         await self.topic(name)
         self.asked.append((partition, before))
-        return [Message(0, 24, 1_700_000_000_000, "0", "<script>1</script>", 18)]
+        return [TopicMessage(0, 24, 1_700_000_000_000, "0", "<script>1</script>", 18)]
 
-    async def message(self, name: str, partition: int, offset: int) -> Message:
+    async def message(self, name: str, partition: int, offset: int) -> TopicMessage:
         """Return none."""
         raise NotThereError(f"{name}, partition {partition}: there is no message at offset {offset} (any more)")
 
 
-def client(cluster: Cluster) -> TestClient:
+def client(cluster: KafkaCluster) -> TestClient:
     """Return a client of a cluster's pages."""
     return TestClient(site(cluster))
 

@@ -11,11 +11,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import docs, pages, problems, routes, stream
-from app.api.cache import Answers, Remembered
-from app.api.experience import Experience, Observed
-from app.api.guard import Guard
+from app.api.access import AccessControl
+from app.api.cache import AnswerCache, CacheMiddleware
+from app.api.request_metrics import RequestMetrics, RequestMetricsMiddleware
 from app.board.board import Board
-from app.heartbeat import release_version
+from app.service.heartbeat import release_version
 from app.settings import Settings
 
 ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1/predictions/latest", "/v1/predictions",
@@ -25,7 +25,7 @@ ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1
 def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
     """Return the API over a board; without one it follows the topics with its own."""
     shown = board or Board(settings)
-    experience, answers = Experience(), Answers(private=bool(settings.api_keys))
+    experience, answers = RequestMetrics(), AnswerCache(private=bool(settings.api_keys))
     hub = stream.Hub(shown, experience)
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
     return app
 
 
-def _middleware(settings: Settings, experience: Experience, answers: Answers) -> list[Middleware]:
+def _middleware(settings: Settings, experience: RequestMetrics, answers: AnswerCache) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=list(settings.api_cors_origins),
@@ -69,8 +69,8 @@ def _middleware(settings: Settings, experience: Experience, answers: Answers) ->
         max_age=3600,
     )
     return [
-        Middleware(Observed, experience=experience, routes=frozenset(ROUTES)),
+        Middleware(RequestMetricsMiddleware, experience=experience, routes=frozenset(ROUTES)),
         *([cors] if settings.api_cors_origins else []),
-        Middleware(Guard, settings=settings),
-        Middleware(Remembered, answers=answers),
+        Middleware(AccessControl, settings=settings),
+        Middleware(CacheMiddleware, answers=answers),
     ]

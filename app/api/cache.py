@@ -31,7 +31,7 @@ def _plain(value: Any) -> Any:
 ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
 
-class Answer:
+class CachedAnswer:
     """One encoded answer and the token it is valid for."""
 
     def __init__(self, body: bytes, fresh: Callable[[], Token], cache_control: str) -> None:
@@ -60,29 +60,29 @@ class Answer:
         return 200, *self._zipped
 
 
-class Answers:
+class AnswerCache:
     """The newest answers, bounded in number and bytes."""
 
     def __init__(self, private: bool, most: int = 512, most_bytes: int = 64 * 2**20) -> None:
-        self._kept: OrderedDict[Key, Answer] = OrderedDict()
+        self._kept: OrderedDict[Key, CachedAnswer] = OrderedDict()
         self._most, self._most_bytes, self._bytes = most, most_bytes, 0
         self._cache_control = "private, no-cache" if private else "no-cache"
 
-    def get(self, key: Key) -> Answer | None:
+    def get(self, key: Key) -> CachedAnswer | None:
         """Return the answer to a path and query if it is still true."""
         answer = self._kept.get(key)
         return answer if answer is not None and answer.token == answer.fresh() else None
 
     def put(self, request: Request, shown: Any, fresh: Callable[[], Token]) -> Response:
         """Encode an answer, keep it, and return it as a response to this request."""
-        answer = Answer(ENCODER.encode(shown), fresh, self._cache_control)
+        answer = CachedAnswer(ENCODER.encode(shown), fresh, self._cache_control)
         self._keep((request.url.path, request.scope["query_string"]), answer)
         status, body, headers = answer.form(request.scope["headers"])
         response = Response(body, status)
         response.raw_headers = list(headers)
         return response
 
-    def _keep(self, key: Key, answer: Answer) -> None:
+    def _keep(self, key: Key, answer: CachedAnswer) -> None:
         old = self._kept.pop(key, None)
         self._bytes += len(answer.body) - (len(old.body) if old else 0)
         self._kept[key] = answer
@@ -90,10 +90,10 @@ class Answers:
             self._bytes -= len(self._kept.popitem(last=False)[1].body)
 
 
-class Remembered:
+class CacheMiddleware:
     """Middleware: what was answered and is still true is answered again at once."""
 
-    def __init__(self, app: ASGIApp, answers: Answers) -> None:
+    def __init__(self, app: ASGIApp, answers: AnswerCache) -> None:
         self.app, self.answers = app, answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 
 HOPELESS_S = 30.0
 TRY_AGAIN_LATER = 1013
-DIRECT = "btc.connection"  # ASGI extension: the `Connection` of our own server
+DIRECT = "btc.connection"  # ASGI extension: the `WebSocketTransport` of our own server
 
 
 class Update:
@@ -36,7 +36,7 @@ class Update:
         return Frame(Opcode.TEXT, self.body).serialize(mask=False)
 
 
-class Connection(Protocol):
+class WebSocketTransport(Protocol):
     """What a client is reached by."""
 
     def now(self, update: Update) -> bool:
@@ -49,7 +49,7 @@ class Connection(Protocol):
         """Close a connection that takes nothing."""
 
 
-class Plain:
+class StarletteTransport:
     """A connection of any ASGI server."""
 
     def __init__(self, websocket: WebSocket) -> None:
@@ -69,10 +69,10 @@ class Plain:
             await asyncio.wait_for(self._websocket.close(TRY_AGAIN_LATER, reason), timeout=1.0)
 
 
-class Client:
+class WebSocketClient:
     """One connection: its queue, and what it lost."""
 
-    def __init__(self, connection: Connection, size: int) -> None:
+    def __init__(self, connection: WebSocketTransport, size: int) -> None:
         self.dropped = 0
         self.hopeless = asyncio.Event()
         self._connection, self._size = connection, size

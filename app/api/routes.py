@@ -9,12 +9,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api import answers, past
-from app.api.cache import Answers, Token
+from app.api import answers, history
+from app.api.cache import AnswerCache, Token
 from app.api.docs import responses
-from app.api.experience import Experience
-from app.api.past import Span
+from app.api.history import Span
 from app.api.problems import Problem
+from app.api.request_metrics import RequestMetrics
 from app.board.board import Board
 
 LAST = 253_402_300_799  # the year 9999
@@ -39,7 +39,7 @@ Horizon = Annotated[int, Query(ge=1, le=86_400, description="A forecast horizon,
 MaybeHorizon = Annotated[int | None, Query(ge=1, le=86_400, description="One horizon, seconds; all when absent.")]
 
 
-def router(board: Board, kept: Answers, experience: Experience) -> APIRouter:  # noqa: C901  one table of routes
+def router(board: Board, kept: AnswerCache, experience: RequestMetrics) -> APIRouter:  # noqa: C901  one table of routes
     """Return the routes of one board."""
     routes = APIRouter(prefix="/v1", default_response_class=Response)
 
@@ -78,7 +78,7 @@ def router(board: Board, kept: Answers, experience: Experience) -> APIRouter:  #
         span = wanted(symbol, since, to, limit)
         if horizon_s is not None:
             _need_horizon(board, horizon_s)
-        view = await past.predictions(board, span, horizon_s)
+        view = await history.predictions(board, span, horizon_s)
         return kept.put(request, view, by("predictions", ages=True))
 
     @routes.get("/bars", tags=["forecasts"], responses=responses(answers.PastBars))
@@ -88,7 +88,7 @@ def router(board: Board, kept: Answers, experience: Experience) -> APIRouter:  #
 
         Price, quotes, volume and flow of each second of the exchange, as columns; null where a value is not known.
         """
-        view = await past.bars(board, wanted(symbol, since, to, limit))
+        view = await history.bars(board, wanted(symbol, since, to, limit))
         return kept.put(request, view, by("bars", ages=since is not None))
 
     @routes.get("/outcomes", tags=["quality"], responses=responses(answers.PastOutcomes))
@@ -100,7 +100,7 @@ def router(board: Board, kept: Answers, experience: Experience) -> APIRouter:  #
         """
         span = wanted(symbol, since, to, limit)
         _need_horizon(board, horizon_s)
-        return kept.put(request, await past.outcomes(board, span, horizon_s), by("outcomes", ages=since is not None))
+        return kept.put(request, await history.outcomes(board, span, horizon_s), by("outcomes", ages=since is not None))
 
     @routes.get("/scores", tags=["quality"], responses=responses(answers.Scores))
     async def scores(request: Request, symbol: ScoredSymbol = None) -> Response:

@@ -7,19 +7,19 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from app import ports, process
 from app.api.application import create_app
 from app.api.client import DIRECT, TRY_AGAIN_LATER, Update
-from app.doors import Door
-from app.heartbeat import Pulse
-from app.process import ProcessError
+from app.service import lifecycle, ports
+from app.service.graceful_server import GracefulServer
+from app.service.heartbeat import ProcessStatus
+from app.service.lifecycle import StartupError
 from app.settings import Settings
 
 BACKLOG = 2048
 GRACE_S = 5
 
 
-class Direct(WebSocketsSansIOProtocol):
+class DirectWebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that takes ready-made frames, and can be closed although its client takes nothing.
 
     ASGI encodes every message anew for every client, and its close waits for what is unsent.
@@ -62,7 +62,7 @@ def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
     Raises:
-        ProcessError: the port is taken, and by whom; or the address is not ours.
+        StartupError: the port is taken, and by whom; or the address is not ours.
 
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -75,24 +75,26 @@ def listening(host: str, port: int) -> socket.socket:
         listener.close()
         if ports.answers(port) or not ports.is_free(port):
             held = f"port {port} is held by {ports.holder(port) or 'another process'}"
-            raise ProcessError(f"{held}: stop it, or set BTC_API_PORT") from error
-        raise ProcessError(f"cannot listen on {host}:{port}: {error.strerror}; set BTC_HOST or BTC_API_PORT") from error
+            raise StartupError(f"{held}: stop it, or set BTC_API_PORT") from error
+        raise StartupError(f"cannot listen on {host}:{port}: {error.strerror}; set BTC_HOST or BTC_API_PORT") from error
     return listener
 
 
-def door_of(app: Any) -> Door:
+def server_for(app: Any) -> GracefulServer:
     """Return uvicorn as the API wants it; the loop and its signals belong to the caller."""
-    return Door(
-        app, closing_s=GRACE_S, http="httptools", ws=Direct, ws_per_message_deflate=False, ws_max_size=4096,
-        log_level="warning", server_header=False, lifespan="on",
+    return GracefulServer(
+        app, closing_s=GRACE_S, http="httptools", ws=DirectWebSocketProtocol,
+        ws_per_message_deflate=False, ws_max_size=4096, log_level="warning", server_header=False, lifespan="on",
     )  # fmt: skip
 
 
-async def serve(settings: Settings, pulse: Pulse, *, started: Callable[[int], None] = lambda _port: None) -> None:
+async def serve(
+    settings: Settings, process_status: ProcessStatus, *, started: Callable[[int], None] = lambda _port: None
+) -> None:
     """Serve until cancelled; then finish what was asked and close every WebSocket.
 
     Raises:
-        ProcessError: the port is taken.
+        StartupError: the port is taken.
 
     """
     listener = listening(settings.host, settings.api_port)
@@ -101,19 +103,19 @@ async def serve(settings: Settings, pulse: Pulse, *, started: Callable[[int], No
 
     def refresh() -> None:
         known = {name: value for name, value in experience.get().items() if value is not None}
-        pulse.progress = {"board_ready": float(board.ready), "board_mb": board.state.size_bytes / 1e6, **known}
-        pulse.note = board.trouble
+        process_status.progress = {"board_ready": float(board.ready), "board_mb": board.state.size_bytes / 1e6, **known}
+        process_status.note = board.trouble
 
-    pulse.refresh = refresh
+    process_status.refresh = refresh
     started(listener.getsockname()[1])
-    await door_of(app).until_cancelled(listener)
+    await server_for(app).until_cancelled(listener)
 
 
 def run(settings: Settings) -> int:
     """Run the API's process; return its exit code. A port that is taken is told before Kafka is waited for."""
     try:
         listening(settings.host, settings.api_port).close()
-    except ProcessError as error:
+    except StartupError as error:
         print(f"btc api: {error}", file=sys.stderr)
         return 1
-    return process.run("api", settings, serve)
+    return lifecycle.run("api", settings, serve)

@@ -14,21 +14,21 @@ from starlette.websockets import WebSocket
 
 from app import metrics
 from app.api.cache import ENCODER
-from app.api.client import DIRECT, Client, Connection, Plain, Update
-from app.api.experience import Experience
+from app.api.client import DIRECT, StarletteTransport, Update, WebSocketClient, WebSocketTransport
 from app.api.problems import Problem
+from app.api.request_metrics import RequestMetrics
 from app.board.board import Board, View
 
 GATHER_S = 0.02  # a subscription over several partitions waits so long for the last of them
 Subscription = tuple[str, ...]  # symbols; empty: all of them
 
 
-class Group:
+class SubscriptionGroup:
     """All clients of one subscription."""
 
     def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
-        self.clients: set[Client] = set()
+        self.clients: set[WebSocketClient] = set()
         self.waiting: asyncio.TimerHandle | None = None
 
     def partitions(self, board: Board) -> set[int]:
@@ -40,22 +40,22 @@ class Group:
 class Hub:
     """Brings each new second to every subscription."""
 
-    def __init__(self, board: Board, experience: Experience) -> None:
+    def __init__(self, board: Board, experience: RequestMetrics) -> None:
         self._board, self._experience = board, experience
-        self._groups: dict[Subscription, Group] = {}
+        self._groups: dict[Subscription, SubscriptionGroup] = {}
         self._unsubscribe = board.subscribe(self._changed)
 
     def close(self) -> None:
         """Stop listening to the board."""
         self._unsubscribe()
 
-    def join(self, subscription: Subscription, client: Client) -> None:
+    def join(self, subscription: Subscription, client: WebSocketClient) -> None:
         """Add a client; its first message is a hello."""
-        self._groups.setdefault(subscription, Group(subscription)).clients.add(client)
+        self._groups.setdefault(subscription, SubscriptionGroup(subscription)).clients.add(client)
         client.put(self._message("hello", subscription))
         self._count(1)
 
-    def leave(self, subscription: Subscription, client: Client) -> None:
+    def leave(self, subscription: Subscription, client: WebSocketClient) -> None:
         """Forget a client."""
         group = self._groups[subscription]
         group.clients.discard(client)
@@ -82,7 +82,7 @@ class Hub:
             elif group.waiting is None:
                 group.waiting = asyncio.get_running_loop().call_later(GATHER_S, self._publish, group)
 
-    def _publish(self, group: Group) -> None:
+    def _publish(self, group: SubscriptionGroup) -> None:
         if group.waiting is not None:
             group.waiting.cancel()
             group.waiting = None
@@ -136,8 +136,8 @@ async def serve(websocket: WebSocket, hub: Hub, board: Board) -> None:
         await websocket.send_denial_response(problem.response())
         return
     await websocket.accept()
-    connection: Connection = websocket.scope.get("extensions", {}).get(DIRECT) or Plain(websocket)
-    client = Client(connection, board.settings.websocket_queue)
+    connection: WebSocketTransport = websocket.scope.get("extensions", {}).get(DIRECT) or StarletteTransport(websocket)
+    client = WebSocketClient(connection, board.settings.websocket_queue)
     hub.join(subscription, client)
     tasks = [asyncio.create_task(work) for work in (client.run(), _listen(websocket), client.hopeless.wait())]
     try:

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.archive.ledger import PART, Segment
+from app.archive.segments import PART, Segment
 
 KEY = b"btc"
 ROW_GROUP_BYTES = 16 * 2**20
@@ -21,7 +21,7 @@ class ArchiveError(RuntimeError):
     """The archive cannot do what was asked: what, where and what to do."""
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
+class SegmentNote(msgspec.Struct, frozen=True, kw_only=True):
     """What a file says of its messages, as JSON in its footer."""
 
     messages: int
@@ -32,7 +32,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     skipped_offsets: list[int] = []  # the first of them
 
 
-def write(root: Path, segment: Segment, table: pa.Table, note: Note) -> int:
+def write(root: Path, segment: Segment, table: pa.Table, note: SegmentNote) -> int:
     """Write a file under a temporary name, sync it, rename it, sync its folder; return its size in bytes.
 
     Raises:
@@ -61,7 +61,7 @@ def merge(root: Path, parts: list[Segment]) -> list[Segment]:
     return [_merge_one(root, group) for group in _grouped(root, parts) if len(group) > 1]
 
 
-def note_of(path: Path) -> Note:
+def note_of(path: Path) -> SegmentNote:
     """Return a file's note.
 
     Raises:
@@ -69,7 +69,7 @@ def note_of(path: Path) -> Note:
 
     """
     try:
-        return msgspec.json.decode((pq.read_schema(path).metadata or {})[KEY], type=Note)
+        return msgspec.json.decode((pq.read_schema(path).metadata or {})[KEY], type=SegmentNote)
     except (KeyError, OSError, pa.ArrowException, msgspec.MsgspecError) as error:
         raise ArchiveError(
             f"archive file {path} is damaged ({error}): move it away, its messages are fetched again from Kafka"
@@ -115,7 +115,7 @@ def _joined(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(bare, promote_options="default").select(schema.names).combine_chunks()
 
 
-def _merged(notes: list[Note]) -> Note:
+def _merged(notes: list[SegmentNote]) -> SegmentNote:
     return msgspec.structs.replace(
         notes[-1],
         messages=sum(note.messages for note in notes),
@@ -143,7 +143,7 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     return {"compression": "zstd", "use_byte_stream_split": doubles, "use_dictionary": others}
 
 
-def _named(note: Note) -> dict[bytes, bytes]:
+def _named(note: SegmentNote) -> dict[bytes, bytes]:
     return {KEY: msgspec.json.encode(note)}
 
 

@@ -22,11 +22,11 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from app import topics
-from app.archive import ledger
-from app.archive.ledger import HOUR_S, Segment
+from app.archive import segments
 from app.archive.parquet import ArchiveError
 from app.archive.rows import SHAPES
+from app.archive.segments import HOUR_S, Segment
+from app.kafka import topics
 from app.settings import Settings
 
 SPAN = pa.schema({"date": pa.date32(), "hour": pa.int32()})
@@ -137,15 +137,15 @@ def _answer(
 def _opened(
     settings: Settings, mentioned: str, span: tuple[int, int] | None, *, empty_ok: bool
 ) -> duckdb.DuckDBPyConnection:
-    root = ledger.folder(settings)
-    names = {corridor.name: corridor.full(settings) for corridor in topics.ALL if corridor.name in SHAPES}
+    root = segments.folder(settings)
+    names = {spec.name: spec.full_name(settings) for spec in topics.ALL if spec.name in SHAPES}
     if not empty_ok and not any((root / full).is_dir() for full in names.values()):
         raise ArchiveError(
             f"the archive at {root} is empty: start `btc up`, or point BTC_DATA_DIR at the source's folder"
         )
     door = duckdb.connect(":memory:", config=SANDBOX)
     for name in _needed(mentioned):
-        door.register(f"{name}_all", _dataset(root, ledger.segments(root, names[name]), name, span))
+        door.register(f"{name}_all", _dataset(root, segments.segments(root, names[name]), name, span))
     for view, (name, select) in VIEWS.items():
         if name in _needed(mentioned):
             door.execute(f"CREATE VIEW {view} AS {select}")
@@ -164,7 +164,7 @@ def _needed(mentioned: str) -> list[str]:
 def _dataset(root: Path, listed: list[Segment], name: str, span: tuple[int, int] | None) -> ds.Dataset:
     chosen = [one for one in listed if span is None or _overlaps(one, *span)]
     # Columns differ with the version that wrote: the newest file of each partition names them.
-    found = [pq.read_schema(root / one.name).remove_metadata() for one in ledger.newest(listed).values()]
+    found = [pq.read_schema(root / one.name).remove_metadata() for one in segments.newest(listed).values()]
     schema = pa.unify_schemas([SHAPES[name].schema, *found, SPAN])
     return ds.FileSystemDataset.from_paths(
         [str(root / one.name) for one in chosen],
@@ -187,9 +187,9 @@ def _span(hour: int) -> ds.Expression:
 
 
 def _described(settings: Settings, door: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
-    root = ledger.folder(settings)
+    root = segments.folder(settings)
     for view, (name, _sql) in VIEWS.items():
-        listed = ledger.segments(root, f"{settings.topic_prefix}.{name}")
+        listed = segments.segments(root, f"{settings.topic_prefix}.{name}")
         first, last = door.query(f"SELECT min(second), max(second) FROM {name}_all").fetchall()[0]  # noqa: S608
         yield {
             "table": view,

@@ -22,7 +22,7 @@ from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, Tick
 MOST_COLUMNS = 512
 
 
-class Place(NamedTuple):
+class MessagePosition(NamedTuple):
     """Where a message was read, and whether readers skip it."""
 
     partition: int
@@ -30,7 +30,7 @@ class Place(NamedTuple):
     repeat: bool
 
 
-def ticks(batch: TickBatch, place: Place) -> pa.RecordBatch:
+def ticks(batch: TickBatch, place: MessagePosition) -> pa.RecordBatch:
     """Return a row per symbol. Raises ValueError where columns differ in length."""
     each = list(batch.symbols.values())
     columns = {
@@ -45,7 +45,7 @@ def ticks(batch: TickBatch, place: Place) -> pa.RecordBatch:
     return _batch(TICKS, batch, place, len(each), columns)
 
 
-def features(batch: FeatureBatch, place: Place) -> pa.RecordBatch:
+def features(batch: FeatureBatch, place: MessagePosition) -> pa.RecordBatch:
     """Return a row per symbol, the bar's channels as columns. Raises ValueError where columns differ in length."""
     rows = len(batch.symbols)
     if len(batch.bars) > MOST_COLUMNS or not batch.bars.keys().isdisjoint(FEATURES.names):
@@ -60,7 +60,7 @@ def features(batch: FeatureBatch, place: Place) -> pa.RecordBatch:
     return _batch(schema, batch, place, rows, columns | batch.bars)
 
 
-def predictions(batch: PredictionBatch, place: Place) -> pa.RecordBatch:
+def predictions(batch: PredictionBatch, place: MessagePosition) -> pa.RecordBatch:
     """Return a row per model, symbol and horizon, quantiles as columns q05 … q95."""
     shape = M, S, H = len(batch.forecasts), len(batch.symbols), len(batch.horizons_s)
     if {len(batch.mid), len(batch.priced), len(batch.volatility), len(batch.flags)} != {S}:
@@ -85,7 +85,7 @@ def predictions(batch: PredictionBatch, place: Place) -> pa.RecordBatch:
     return _batch(_with_doubles(PREDICTIONS, names), batch, place, M * S * H, columns)
 
 
-def outcomes(batch: OutcomeBatch, place: Place) -> pa.RecordBatch:
+def outcomes(batch: OutcomeBatch, place: MessagePosition) -> pa.RecordBatch:
     """Return one row."""
     settled = [
         {"symbol": symbol, "horizon_s": one.horizon_s, "origin": one.origin, "realised": realised, "void": void}
@@ -125,7 +125,9 @@ def _with_doubles(schema: pa.Schema, names: list[str]) -> pa.Schema:
     return pa.schema([*schema, *(pa.field(name, pa.float64()) for name in names)])
 
 
-def _batch(schema: pa.Schema, batch: Batch, place: Place, rows: int, columns: dict[str, Any]) -> pa.RecordBatch:
+def _batch(
+    schema: pa.Schema, batch: Batch, place: MessagePosition, rows: int, columns: dict[str, Any]
+) -> pa.RecordBatch:
     where = (place.partition, place.offset, place.repeat, batch.second, batch.closed_ms, batch.generation)
     arrays = [pa.repeat(pa.scalar(value, kind), rows) for value, kind in zip(where, PLACE.values(), strict=True)]
     for field in list(schema)[len(PLACE) :]:
@@ -134,17 +136,17 @@ def _batch(schema: pa.Schema, batch: Batch, place: Place, rows: int, columns: di
     return pa.record_batch(arrays, schema=schema)
 
 
-class Shape(NamedTuple):
+class TopicRows(NamedTuple):
     """How one topic's payloads become rows."""
 
     record: type[Batch]
-    rows: Callable[[Any, Place], pa.RecordBatch]
+    rows: Callable[[Any, MessagePosition], pa.RecordBatch]
     schema: pa.Schema  # the columns that are always there
 
 
 SHAPES = {
-    "ticks": Shape(TickBatch, ticks, TICKS),
-    "features": Shape(FeatureBatch, features, FEATURES),
-    "predictions": Shape(PredictionBatch, predictions, PREDICTIONS),
-    "outcomes": Shape(OutcomeBatch, outcomes, OUTCOMES),
+    "ticks": TopicRows(TickBatch, ticks, TICKS),
+    "features": TopicRows(FeatureBatch, features, FEATURES),
+    "predictions": TopicRows(PredictionBatch, predictions, PREDICTIONS),
+    "outcomes": TopicRows(OutcomeBatch, outcomes, OUTCOMES),
 }

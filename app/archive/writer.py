@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from app import metrics
 from app.archive import parquet
-from app.archive.line import Line
-from app.archive.upkeep import tidy
+from app.archive.compaction import tidy
+from app.archive.partition_buffer import PartitionBuffer
 from app.logs import logger
 from app.settings import Settings
 
@@ -34,7 +34,7 @@ class Writer:
         """Note that there may be files to merge and hours to remove."""
         self._tidy_due = True
 
-    async def write_due(self, lines: Iterable[Line]) -> None:
+    async def write_due(self, lines: Iterable[PartitionBuffer]) -> None:
         """Write what is held for as long as the settings allow, and tidy after an hour's end."""
         now = time.monotonic()
         for line in lines:
@@ -44,20 +44,20 @@ class Writer:
             self._tidy_due, self._tidied_at = False, now
             await self._tidy()
 
-    async def write(self, line: Line) -> None:
+    async def write(self, line: PartitionBuffer) -> None:
         """Write what a line holds, again and again until it is on disk; the caller reads nothing meanwhile."""
         wait_s = FIRST_WAIT_S
         while not await self._try(line):
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def close(self, lines: Iterable[Line]) -> None:
+    async def close(self, lines: Iterable[PartitionBuffer]) -> None:
         """Write what is held, trying once: what stays unwritten is read from Kafka again."""
         for line in lines:
             await self._try(line)
         self._disk.shutdown()
 
-    async def _try(self, line: Line) -> bool:
+    async def _try(self, line: PartitionBuffer) -> bool:
         try:
             rows, size_bytes = await self._on_disk(self._save, line)
         except OSError as error:
@@ -68,11 +68,11 @@ class Writer:
             self._wrote(line, rows, size_bytes)
         return True
 
-    def _save(self, line: Line) -> tuple[int, int]:
+    def _save(self, line: PartitionBuffer) -> tuple[int, int]:
         ready = line.ready()
         return (ready.table.num_rows, parquet.write(self._root, *ready)) if ready else (0, 0)
 
-    def _wrote(self, line: Line, rows: int, size_bytes: int) -> None:
+    def _wrote(self, line: PartitionBuffer, rows: int, size_bytes: int) -> None:
         metrics.ARCHIVE_FILES.labels(line.place.topic).inc()
         metrics.ARCHIVE_ROWS.labels(line.place.topic).inc(rows)
         self._progress["files"] += 1

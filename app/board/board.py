@@ -16,10 +16,10 @@ from contextlib import suppress
 
 from app import metrics
 from app.board import tables, views
-from app.board.follow import Follower
+from app.board.follower import Follower
 from app.board.records import Shown, check
 from app.board.rings import ALL, Array
-from app.board.state import State
+from app.board.state import BoardState
 from app.board.views import UnknownSymbolError, View
 from app.clock import wall_ms
 from app.logs import logger
@@ -42,7 +42,7 @@ class Board:
         self.settings = settings
         self._now_ms = now_ms
         self.lock = threading.RLock()
-        self.state = State(settings)
+        self.state = BoardState(settings)
         self._listeners: list[Listener] = []
         self._follower = Follower(settings, self)
         self._task: asyncio.Task[None] | None = None

@@ -38,14 +38,14 @@ def flags_of(mark: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ForecastShape:
     """What the columns of the forecasts mean."""
 
     horizons_s: tuple[int, ...]
     levels: tuple[float, ...]
 
 
-class Lane:
+class PartitionHistory:
     """One partition's rings."""
 
     def __init__(self, capacity: int) -> None:
@@ -61,15 +61,15 @@ class Lane:
         return [ring for ring in (self.bars, self.predictions, self.outcomes) if ring is not None]
 
 
-class History:
+class BoardHistory:
     """All lanes under one budget."""
 
-    def __init__(self, history_s: int, max_bytes: int, shape: Shape | None = None) -> None:
+    def __init__(self, history_s: int, max_bytes: int, shape: ForecastShape | None = None) -> None:
         self.capacity = history_s
         self.shape = shape  # what is expected, so that outcomes read before the first prediction count; or None
         self.models: list[str] = []  # a champion's place here is its number in the ring
         self.homes: dict[str, int] = {}  # symbol → partition
-        self.lanes: dict[int, Lane] = {}
+        self.lanes: dict[int, PartitionHistory] = {}
         self._max_bytes = max_bytes
 
     @property
@@ -81,8 +81,8 @@ class History:
         """Return how many seconds of so many symbols the budget holds, before their shape is known."""
         return min(self.capacity, max(LEAST_SECONDS, self._max_bytes // max(symbols * SYMBOL_SECOND_BYTES, 1)))
 
-    def _lane(self, partition: int) -> Lane:
-        return self.lanes.setdefault(partition, Lane(self.capacity))
+    def _lane(self, partition: int) -> PartitionHistory:
+        return self.lanes.setdefault(partition, PartitionHistory(self.capacity))
 
     def put_bars(self, batch: Bars) -> bool:
         """Store a second of bars; False if it is here already."""
@@ -100,7 +100,7 @@ class History:
 
     def put_predictions(self, batch: PredictionBatch) -> bool:
         """Store a second of the champion's forecasts; False if it is here already."""
-        self._take_shape(Shape(tuple(batch.horizons_s), tuple(batch.levels)))
+        self._take_shape(ForecastShape(tuple(batch.horizons_s), tuple(batch.levels)))
         assert self.shape is not None
         lane = self._lane(batch.partition)
         if lane.predictions is None:
@@ -135,7 +135,7 @@ class History:
                     horizon = self.shape.horizons_s.index(settled.horizon_s)
                     lane.outcomes.arrays["realised"][place[0], place[1], horizon] = settled.realised
 
-    def _take_shape(self, shape: Shape) -> None:
+    def _take_shape(self, shape: ForecastShape) -> None:
         if self.shape != shape:  # the first batch, or other horizons than before: what was forecast for those goes
             self.shape = shape
             for lane in self.lanes.values():
@@ -162,7 +162,7 @@ class History:
                     one.resize(affordable)
 
 
-def _prediction_fields(shape: Shape) -> dict[str, Field]:
+def _prediction_fields(shape: ForecastShape) -> dict[str, Field]:
     horizons, levels = len(shape.horizons_s), len(shape.levels)
     return {
         "mid": Field(),

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from app import topics
+from app.kafka import topics
 from app.records import Batch, DeadLetter, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Record, Role
 from app.settings import Settings
 
@@ -40,7 +40,7 @@ class Release(Record, frozen=True, kw_only=True, gc=False):
 
 Shown = Bars | PredictionBatch | OutcomeBatch | Release | Heartbeat | DeadLetter
 
-SHAPES: tuple[tuple[topics.Corridor, type[Any]], ...] = (
+SHAPES: tuple[tuple[topics.TopicSpec, type[Any]], ...] = (
     (topics.FEATURES, Bars),
     (topics.PREDICTIONS, PredictionBatch),
     (topics.OUTCOMES, OutcomeBatch),
@@ -52,7 +52,7 @@ SHAPES: tuple[tuple[topics.Corridor, type[Any]], ...] = (
 
 def decoders(settings: Settings) -> dict[str, msgspec.json.Decoder[Any]]:
     """Return topic → decoder."""
-    return {corridor.full(settings): msgspec.json.Decoder(shape) for corridor, shape in SHAPES}
+    return {spec.full_name(settings): msgspec.json.Decoder(shape) for spec, shape in SHAPES}
 
 
 def check(record: Shown, partitions: int) -> None:

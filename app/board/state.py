@@ -7,9 +7,9 @@ was replaced. Every kind of answer has a version, which rises when something cha
 from collections import Counter, OrderedDict, deque
 
 from app import metrics
-from app.board.history import History, Shape
+from app.board.exchange_time import Durations, ExchangeTime
+from app.board.history import BoardHistory, ForecastShape
 from app.board.records import Bars, Release, Shown
-from app.board.time import Durations, ExchangeTime
 from app.domain.forecast import LEVELS
 from app.records import Batch, DeadLetter, Heartbeat, OutcomeBatch, PredictionBatch, Score
 from app.settings import Settings
@@ -23,13 +23,13 @@ Prices = tuple[list[list[float]], list[list[list[float]]]]  # expected [S][H], q
 ScoreKey = tuple[int, str, str, int]  # partition, symbol, model, horizon
 
 
-class State:
+class BoardState:
     """Everything the board knows."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.history = History(
-            settings.board_history_s, settings.board_max_bytes * 3 // 4, Shape(settings.horizons_s, LEVELS)
+        self.history = BoardHistory(
+            settings.board_history_s, settings.board_max_bytes * 3 // 4, ForecastShape(settings.horizons_s, LEVELS)
         )
         self.time = ExchangeTime(settings.speed)
         self.versions: Counter[str] = Counter()

@@ -3,10 +3,10 @@
 import msgspec
 import numpy as np
 
+from app.board.exchange_time import spans
 from app.board.history import flags_of
 from app.board.rings import Array
-from app.board.state import LATE_AFTER_MS, RESOURCES, State
-from app.board.time import spans
+from app.board.state import LATE_AFTER_MS, RESOURCES, BoardState
 from app.board.views import View, age_s, home_of
 
 AVAILABILITY_OBJECTIVE = 0.999
@@ -14,7 +14,7 @@ CLOSING_S = 3  # the seconds that are on their way just now are not missing yet
 DEAD_LETTER = ("topic", "partition", "offset", "reason", "at_ms", "by", "size_bytes")  # what is shown of one
 
 
-def scores(state: State, symbol: str | None) -> View:
+def scores(state: BoardState, symbol: str | None) -> View:
     """Return the running scores per symbol, model and horizon; symbol `*` is the mean over a partition's symbols."""
     if symbol not in {None, "*"}:
         home_of(state, str(symbol))
@@ -30,7 +30,7 @@ def scores(state: State, symbol: str | None) -> View:
     return {"scores": rows, "settled_total": totals}
 
 
-def models(state: State) -> View:
+def models(state: BoardState) -> View:
     """Return who forecasts now, and every release, newest first."""
     running: dict[str, View] = {}
     for batch in state.predictions.values():
@@ -51,7 +51,7 @@ def models(state: State) -> View:
     }
 
 
-def tensorflow_role(state: State) -> str:
+def tensorflow_role(state: BoardState) -> str:
     """Return what TensorFlow's model is now: champion, challenger, or none."""
     roles = {
         "champion" if forecast.model == batch.champion else "challenger"
@@ -62,7 +62,7 @@ def tensorflow_role(state: State) -> str:
     return "champion" if "champion" in roles else "challenger" if roles else "none"
 
 
-def feed(state: State, wall_ms: float) -> View:
+def feed(state: BoardState, wall_ms: float) -> View:
     """Return each symbol's feed: its newest second, flags, and the holes of the last hour."""
     rows = [_feed_of(state, symbol, wall_ms) for symbol in sorted(state.history.homes)]
     collectors = [
@@ -73,7 +73,7 @@ def feed(state: State, wall_ms: float) -> View:
     return {"source": state.settings.source, "symbols": rows, "collectors": collectors}
 
 
-def _feed_of(state: State, symbol: str, wall_ms: float) -> View:
+def _feed_of(state: BoardState, symbol: str, wall_ms: float) -> View:
     partition = state.history.homes[symbol]
     ring = state.history.lanes[partition].bars
     newest = ring.newest if ring else -1
@@ -107,7 +107,7 @@ def _feed_of(state: State, symbol: str, wall_ms: float) -> View:
 # ── status ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def processes(state: State, wall_ms: float) -> list[View]:
+def processes(state: BoardState, wall_ms: float) -> list[View]:
     """Return every process's newest heartbeat; alive means heard of in the last 15 s of wall time."""
     return [
         {
@@ -119,14 +119,14 @@ def processes(state: State, wall_ms: float) -> list[View]:
     ]
 
 
-def resources(state: State, process: str, instance: str) -> dict[str, Array]:
+def resources(state: BoardState, process: str, instance: str) -> dict[str, Array]:
     """Return a process's resources over the last hour: at_ms, cpu_percent, rss_mb, net and disk MB [T]."""
     rows = state.resources.get((process, instance), ())
     table = np.array(list(rows), np.float64).reshape(-1, len(RESOURCES))
     return {name: table[:, place] for place, name in enumerate(RESOURCES)}
 
 
-def availability(state: State, wall_ms: float) -> View:
+def availability(state: BoardState, wall_ms: float) -> View:
     """Return the share of the ring's seconds that have a prediction, from the first one to the exchange's now."""
     expected = present = 0
     for lane in state.history.lanes.values():
@@ -141,7 +141,7 @@ def availability(state: State, wall_ms: float) -> View:
     return {"share": share, "seconds": present, "expected": expected, "objective": AVAILABILITY_OBJECTIVE}
 
 
-def status(state: State, wall_ms: float) -> View:
+def status(state: BoardState, wall_ms: float) -> View:
     """Return the whole system's state: processes, latencies, availability, dead letters, what the board holds."""
     newest = max((batch.second for batch in state.predictions.values()), default=None)
     age = age_s(state, newest, wall_ms) if newest is not None else None

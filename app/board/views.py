@@ -9,7 +9,7 @@ import numpy as np
 
 from app.board.history import champion_of, flags_of
 from app.board.rings import ALL, Array
-from app.board.state import Prices, State
+from app.board.state import BoardState, Prices
 from app.records import Forecast, PredictionBatch
 
 View = dict[str, Any]
@@ -20,7 +20,7 @@ class UnknownSymbolError(LookupError):
     """A symbol the board has never seen; the message names the known ones."""
 
 
-def home_of(state: State, symbol: str) -> int:
+def home_of(state: BoardState, symbol: str) -> int:
     """Return the partition of a symbol.
 
     Raises:
@@ -35,7 +35,7 @@ def home_of(state: State, symbol: str) -> int:
         raise UnknownSymbolError(f"symbol {symbol} is not known; known are: {named or 'none yet'}") from None
 
 
-def age_s(state: State, second: int, wall_ms: float) -> float:
+def age_s(state: BoardState, second: int, wall_ms: float) -> float:
     """Return how long ago, in exchange time, a second ended; never negative."""
     return max(0.0, round(state.time.now_s(wall_ms) - (second + 1), 3))
 
@@ -43,7 +43,7 @@ def age_s(state: State, second: int, wall_ms: float) -> float:
 # ── predictions ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def prediction(state: State, batch: PredictionBatch, row: int, wall_ms: float, *, all_models: bool = True) -> View:
+def prediction(state: BoardState, batch: PredictionBatch, row: int, wall_ms: float, *, all_models: bool = True) -> View:
     """Return one symbol's newest prediction: the champion's per horizon, and what the others say."""
     champion, mid = champion_of(batch), batch.mid[row]
     age = age_s(state, batch.second, wall_ms)
@@ -77,7 +77,7 @@ def prediction(state: State, batch: PredictionBatch, row: int, wall_ms: float, *
     return shown
 
 
-def _horizons(state: State, batch: PredictionBatch, forecast: Forecast, row: int) -> list[View]:
+def _horizons(state: BoardState, batch: PredictionBatch, forecast: Forecast, row: int) -> list[View]:
     names = [f"{level:g}" for level in batch.levels]
     expected, prices = _prices(state, batch, forecast)
     return [
@@ -93,7 +93,7 @@ def _horizons(state: State, batch: PredictionBatch, forecast: Forecast, row: int
     ]
 
 
-def _prices(state: State, batch: PredictionBatch, forecast: Forecast) -> Prices:
+def _prices(state: BoardState, batch: PredictionBatch, forecast: Forecast) -> Prices:
     """Return mid · exp(mean) [S][H] and mid · exp(quantile) [S][H][Q] to nine digits, computed once per batch."""
     newest, known = state.prices.get(batch.partition, (None, {}))
     if newest is not batch:
@@ -111,7 +111,7 @@ def _prices(state: State, batch: PredictionBatch, forecast: Forecast) -> Prices:
     return known[forecast.model]
 
 
-def latest(state: State, symbol: str | None, wall_ms: float, *, all_models: bool = True) -> View:
+def latest(state: BoardState, symbol: str | None, wall_ms: float, *, all_models: bool = True) -> View:
     """Return the newest prediction of one symbol, or of all of them."""
     batches = list(state.predictions.values())
     if symbol is not None:
@@ -138,7 +138,7 @@ def _rounded(values: Array) -> Array:
     return np.round(values.astype(np.float64), 10)
 
 
-def history(state: State, symbol: str, since: int, until: int, pick: slice = ALL) -> View:
+def history(state: BoardState, symbol: str, since: int, until: int, pick: slice = ALL) -> View:
     """Return a symbol's past predictions, the champion's of each second.
 
     `mean` [T] and `quantiles` {level: [T]} per horizon; `realised` [T] is what became of them, NaN while it is open.
@@ -171,7 +171,7 @@ def history(state: State, symbol: str, since: int, until: int, pick: slice = ALL
     }
 
 
-def _realised(state: State, symbol: str, seconds: Array) -> Array:
+def _realised(state: BoardState, symbol: str, seconds: Array) -> Array:
     shape, lane = state.history.shape, state.history.lanes[state.history.homes[symbol]]
     assert shape is not None
     values = np.full((len(seconds), len(shape.horizons_s)), np.nan)
@@ -182,7 +182,7 @@ def _realised(state: State, symbol: str, seconds: Array) -> Array:
     return values
 
 
-def bars(state: State, symbol: str, since: int, until: int, pick: slice = ALL) -> View:
+def bars(state: BoardState, symbol: str, since: int, until: int, pick: slice = ALL) -> View:
     """Return a symbol's one-second bars: `second` [T], `flags` [T], `channels` {name: [T]}.
 
     What a mask of the bar denies is NaN: prices before the first trade, quotes before the first quote.
@@ -198,7 +198,7 @@ def bars(state: State, symbol: str, since: int, until: int, pick: slice = ALL) -
     return {"symbol": symbol, "second": found["second"], "flags": _flags(found["marks"]), "channels": channels}
 
 
-def outcomes(state: State, symbol: str, horizon_s: int, *, since: int, until: int, pick: slice = ALL) -> View:
+def outcomes(state: BoardState, symbol: str, horizon_s: int, *, since: int, until: int, pick: slice = ALL) -> View:
     """Return what was forecast and what came: only the settled ones, by the second they were made."""
     past = history(state, symbol, since, until)
     column = past["horizons"].get(str(horizon_s))

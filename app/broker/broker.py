@@ -14,13 +14,13 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from app import ports
 from app.broker import folder as folders
 from app.broker.jars import Say, class_path
 from app.broker.java import Java
 from app.broker.node import launch, reason
 from app.broker.reasons import BrokerError, shared, taken
 from app.broker.start_cache import archive
+from app.service import ports
 
 __all__ = ["Broker", "BrokerError", "run"]
 

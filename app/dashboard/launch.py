@@ -15,13 +15,14 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 from streamlit.web import bootstrap
 
-from app import logs, ports
+from app import logs
 from app.board.board import Board
-from app.dashboard import plotly_chart, shared
-from app.dashboard.following import following
+from app.dashboard import plotly_chart, shared_board
+from app.dashboard.background import following
 from app.dashboard.theme import options
-from app.dashboard.visitors import Counted, Visitors
-from app.doors import Door
+from app.dashboard.visitors import CountingMiddleware, Visitors
+from app.service import ports
+from app.service.graceful_server import GracefulServer
 from app.settings import Settings
 
 SCRIPT = Path(__file__).with_name("main.py")
@@ -51,14 +52,14 @@ def port_trouble(process: str, port: int, variable: str) -> str:
 
 def serve(settings: Settings, board: Board, visitors: Visitors) -> None:
     """Serve the pages of a board on the dashboard's port until SIGTERM or SIGINT."""
-    shared.hold(board)
+    shared_board.hold(board)
     bootstrap.load_config_options(options(settings))
-    app = App(SCRIPT, routes=[plotly_chart.ROUTE], middleware=[Middleware(Counted, visitors)])
-    door = Door(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
+    app = App(SCRIPT, routes=[plotly_chart.ROUTE], middleware=[Middleware(CountingMiddleware, visitors)])
+    door = GracefulServer(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
     asyncio.run(_until_told(door))
 
 
-async def _until_told(door: Door) -> None:
+async def _until_told(door: GracefulServer) -> None:
     serving = asyncio.create_task(door.until_cancelled())
     for wish in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(wish, serving.cancel)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from app.dashboard import words
+from app.dashboard import formatting
 
 
 class Html(str):
@@ -64,13 +64,13 @@ def _cell(cell: str, style: str) -> str:
 
 def flags(names: Sequence[str]) -> Html:
     """Return flags as badges; an unknown one under its own name."""
-    known = [words.FLAGS.get(name, ("warn", name, name)) for name in names]
+    known = [formatting.FLAGS.get(name, ("warn", name, name)) for name in names]
     return Html("".join(pill(label, tone, meaning) for tone, label, meaning in known))
 
 
 def meanings(names: Sequence[str]) -> str:
     """Return what the flags mean, for those who cannot hover; "" without flags."""
-    known = [words.FLAGS.get(name, ("warn", name, name)) for name in names]
+    known = [formatting.FLAGS.get(name, ("warn", name, name)) for name in names]
     items = "".join(f"<li><b>{escape(label)}</b>: {escape(meaning)}</li>" for _, label, meaning in known)
     return f'<ul class="b-notes">{items}</ul>' if items else ""
 

@@ -15,7 +15,7 @@ class Visitors:
     now: int = 0
 
 
-class Counted:
+class CountingMiddleware:
     """Middleware: counts a WebSocket while it is open."""
 
     def __init__(self, app: ASGIApp, visitors: Visitors) -> None:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from app.domain.bar_window import WINDOW_S
 from app.domain.forecast import LEVELS, Floats, Forecaster, Mask, Rows, Seconds, pinball, unit
 from app.domain.labels import Examples
-from app.domain.overlap import kept_share
-from app.domain.view import WINDOW_S
+from app.domain.long_run_variance import kept_share
 
 # Quantiles of the return over volatility·√h: what a heavy-tailed return over a short horizon looks like before
 # anything was learnt. A release brings those of its own history.

@@ -10,14 +10,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from app.domain import features
+from app.domain.bar_window import WINDOW_S, BarWindow, planes
 from app.domain.bars import CHANNELS, LEAST, MOST, Channel, Floats, Ints, Mask, link, reference, remember
-from app.domain.view import WINDOW_S, View, planes
 from app.records import FeatureBatch
 
 _CHUNK = 256  # windows copied at once: 8 MB, about what a core's cache holds
 
 
-class History(NamedTuple):
+class FeatureHistory(NamedTuple):
     """What is known of each second of one symbol, T rows."""
 
     features: NDArray[np.float32]  # [T, F], columns in the order of `features.NAMES`
@@ -26,7 +26,7 @@ class History(NamedTuple):
     valid: Mask  # [T]: priced, warmed up, no gap in the window
 
 
-def feature_matrix(bars: Floats, window_s: int = WINDOW_S) -> History:
+def feature_matrix(bars: Floats, window_s: int = WINDOW_S) -> FeatureHistory:
     """Return features, price and volatility of every second of `bars`, float64 [T, C], rows one second apart."""
     terms = planes(bars)
     padded = np.concatenate([np.zeros((len(terms), window_s)), terms], axis=1)
@@ -35,11 +35,11 @@ def feature_matrix(bars: Floats, window_s: int = WINDOW_S) -> History:
     volatility, warm = np.zeros(len(bars)), np.zeros(len(bars), np.bool_)
     for start in range(0, len(bars), _CHUNK):
         part = slice(start, start + _CHUNK)
-        view = View(np.ascontiguousarray(windows[:, part]), bars[part])
+        view = BarWindow(np.ascontiguousarray(windows[:, part]), bars[part])
         table[part], volatility[part] = features.compute(view)
         warm[part] = ~(view.warming_up() | view.gapped())
     price = reference(bars)
-    return History(table, price, volatility, warm & (price > 0) & (bars[:, Channel.PRESENT] > 0))
+    return FeatureHistory(table, price, volatility, warm & (price > 0) & (bars[:, Channel.PRESENT] > 0))
 
 
 def bars_of_klines(rows: Sequence[Sequence[Any]]) -> Floats:

@@ -18,7 +18,7 @@ DIGITS = 10  # of a log return: a millionth of a basis point
 
 
 @dataclass(frozen=True)
-class Runner:
+class ModelEntry:
     """One forecaster that takes part."""
 
     id: str
@@ -28,16 +28,16 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class LineUp:
+class ModelLineup:
     """Who forecasts now, the champion first, and what must be said of the champion."""
 
-    runners: tuple[Runner, ...]
+    runners: tuple[ModelEntry, ...]
     horizons_s: tuple[int, ...]
     flags: tuple[str, ...] = ()  # fallback: naive serves for want of a champion; model_expired
 
 
 def predict(
-    batch: FeatureBatch, line_up: LineUp, calibration: Calibration | None, sent_ms: float = 0.0
+    batch: FeatureBatch, line_up: ModelLineup, calibration: Calibration | None, sent_ms: float = 0.0
 ) -> PredictionBatch:
     """Return the message of one second; raise ValueError where the features are not those of the models."""
     if batch.feature_schema != features.SCHEMA:
@@ -75,7 +75,7 @@ def matrix(batch: FeatureBatch) -> Rows:
 
 
 def _forecast(
-    runner: Runner, rows: Rows, volatility: Floats, symbols: Sequence[str], calibration: Calibration | None
+    runner: ModelEntry, rows: Rows, volatility: Floats, symbols: Sequence[str], calibration: Calibration | None
 ) -> Forecast:
     mean, quantiles = runner.forecast(rows, volatility)
     if calibration is not None:

@@ -20,7 +20,7 @@ ALL_SYMBOLS = "*"
 
 
 @dataclass(frozen=True)
-class Standing:
+class PooledScore:
     """One forecaster at one horizon, pooled over partitions."""
 
     n: int
@@ -29,10 +29,10 @@ class Standing:
     p_value: float
 
 
-Standings = Mapping[str, Mapping[int, Standing]]  # model → horizon
+PooledScores = Mapping[str, Mapping[int, PooledScore]]  # model → horizon
 
 
-def pooled(scores: Iterable[Score]) -> dict[str, dict[int, Standing]]:
+def pooled(scores: Iterable[Score]) -> dict[str, dict[int, PooledScore]]:
     """Return the standings out of the partitions' own means over their symbols.
 
     Skills are weighted by outcomes, p-values combined by `cauchy`; of one partition they are that partition's own.
@@ -41,15 +41,15 @@ def pooled(scores: Iterable[Score]) -> dict[str, dict[int, Standing]]:
     for score in scores:
         if score.symbol == ALL_SYMBOLS:
             rows.setdefault((score.model, score.horizon_s), []).append(score)
-    standings: dict[str, dict[int, Standing]] = {}
+    standings: dict[str, dict[int, PooledScore]] = {}
     for (model, horizon), group in rows.items():
         standings.setdefault(model, {})[horizon] = _standing(group)
     return standings
 
 
-def _standing(group: list[Score]) -> Standing:
+def _standing(group: list[Score]) -> PooledScore:
     weight = [max(score.weight, 1e-9) for score in group]
-    return Standing(
+    return PooledScore(
         n=sum(score.n for score in group),
         skill=float(np.average([score.skill for score in group], weights=weight)),
         skill_high=float(np.average([score.skill_high for score in group], weights=weight)),
@@ -85,7 +85,7 @@ def decide(registry: Registry, scores: Iterable[Score]) -> list[ModelRelease]:
     return [_as(best, "champion"), *old]
 
 
-def wins(release: ModelRelease, live: Standings, champion: str | None) -> bool:
+def wins(release: ModelRelease, live: PooledScores, champion: str | None) -> bool:
     """Return whether a challenger beats naive on held-out time and live, and no rival is better live.
 
     Live: skill above 0 with p < 0.05 at most of the horizons up to a minute. Held-out, an hour at best: skill above 0
@@ -104,7 +104,7 @@ def wins(release: ModelRelease, live: Standings, champion: str | None) -> bool:
     )
 
 
-def loses(own: Mapping[int, Standing]) -> bool:
+def loses(own: Mapping[int, PooledScore]) -> bool:
     """Return whether the whole 95 % interval of the live skill is below zero at most horizons up to a minute."""
     short = [standing for horizon, standing in own.items() if horizon <= LONGEST_S]
     return _most([standing.n >= LEAST_OUTCOMES and standing.skill_high < 0 for standing in short])
@@ -116,7 +116,7 @@ def _held_out(release: ModelRelease, horizons: Sequence[int]) -> bool:
     return _most([skill > 0 for skill in skills]) and cauchy(p_values) < SIGNIFICANT
 
 
-def _proven(standing: Standing) -> bool:
+def _proven(standing: PooledScore) -> bool:
     return standing.n >= LEAST_OUTCOMES and standing.skill > 0 and standing.p_value < SIGNIFICANT
 
 
@@ -124,7 +124,7 @@ def _most(answers: Sequence[bool]) -> bool:
     return sum(answers) * 2 > len(answers)
 
 
-def _mean_skill(own: Mapping[int, Standing]) -> float:
+def _mean_skill(own: Mapping[int, PooledScore]) -> float:
     return float(np.mean([standing.skill for horizon, standing in own.items() if horizon <= LONGEST_S] or [0.0]))
 
 

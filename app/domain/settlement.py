@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from app.domain.axes import NEW, Ints
-from app.domain.learned import Learned, State
+from app.domain.outcome_state import OutcomeState, OutcomeStateRecord
 from app.domain.pending import Packed, Pending, packed, unpacked
 from app.domain.scoring import ALL, SLICE, Outcomes
 from app.records import PredictionBatch, Score, Settlement
@@ -34,7 +34,7 @@ class Settlements:
         self._first: int | None = None
         self._pending: dict[int, Pending] = {}
         self._newest: Packed | None = None
-        self._learned = Learned(self._horizons_s, self._levels, self._halflife_s)
+        self._learned = OutcomeState(self._horizons_s, self._levels, self._halflife_s)
 
     def settle(self, batch: PredictionBatch) -> tuple[list[Settlement], list[Score], dict[str, int]]:
         """Settle what is due at this second and remember its forecasts.
@@ -70,7 +70,7 @@ class Settlements:
         """
         self._reset()
         if scores is not None:
-            self._load(msgspec.msgpack.decode(scores, type=State))
+            self._load(msgspec.msgpack.decode(scores, type=OutcomeStateRecord))
         for slot in sorted(map(unpacked, pending), key=lambda slot: slot.second):
             if (slot.horizons_s, slot.levels) != (self._horizons_s, self._levels):
                 self.last = slot.second if self.last is None else max(self.last, slot.second)
@@ -81,7 +81,7 @@ class Settlements:
         if self.last is not None:
             self._release(self.last)
 
-    def _load(self, state: State) -> None:
+    def _load(self, state: OutcomeStateRecord) -> None:
         self.last = state.last
         if (state.horizons_s, state.levels) == (self._horizons_s, self._levels):
             self._first = state.first

@@ -1,15 +1,15 @@
-"""Volatility. What enters: a `View`; what leaves: the standard deviation of the log mid per square root of a second."""
+"""Volatility: the standard deviation of the log mid per square root of a second, of a `BarWindow`."""
 
 import numpy as np
 
+from app.domain.bar_window import WARM_S, WINDOW_S, BarWindow, Plane
 from app.domain.bars import PRIOR, Channel, Floats
-from app.domain.view import WARM_S, WINDOW_S, Plane, View
 
 HALF_LIFE_S = 30.0
 FLOOR = 1e-7  # 0.0006 % an hour: below any market that moves
 
 
-def volatility(view: View) -> Floats:
+def volatility(view: BarWindow) -> Floats:
     """Return σ, float64 [S], per √s; always ≥ 1e-7.
 
     σ² = EWMA ÷ 4 + RV ÷ 4 + U ÷ 2 + (half spread ÷ mid)² ÷ 300 + 1e-14, with EWMA = Σ w·r² ÷ Σ w·span (half-life 30 s,

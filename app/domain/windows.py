@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain import features, ring
+from app.domain.bar_window import WINDOW_S, BarWindow, Plane, planes
 from app.domain.bars import CHANNELS, Channel, Floats, Ints, second_bars
-from app.domain.view import WINDOW_S, Plane, View, planes
 from app.records import TickBatch
 
 STALE_S = 10
@@ -105,7 +105,9 @@ class SymbolWindows:
         """
         if self.last is None:
             raise ValueError("no second yet: step() or restore() first")
-        view = View(self._planes[:, : self._active, self._end - self._window_s : self._end], self._bars[: self._active])
+        view = BarWindow(
+            self._planes[:, : self._active, self._end - self._window_s : self._end], self._bars[: self._active]
+        )
         computed = features.compute(view)
         bars = {name: view.last[:, i].copy() for i, name in enumerate(CHANNELS)}
         bars[features.VOLATILITY] = computed.volatility
@@ -159,7 +161,7 @@ class SymbolWindows:
         return np.fromiter((self._row.get(name, -1) for name in symbols), np.int64, len(symbols))
 
 
-def _flags(view: View) -> list[list[str]]:
+def _flags(view: BarWindow) -> list[list[str]]:
     bars = view.last
     traded_late = (bars[:, Channel.TRADED] == 0) | (bars[:, Channel.SINCE_TRADE_S] > STALE_S)
     quoted_late = (bars[:, Channel.QUOTED] == 0) | (bars[:, Channel.SINCE_QUOTE_S] > STALE_S)

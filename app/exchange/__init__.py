@@ -8,7 +8,7 @@
 from app.exchange.replay import replay
 from app.exchange.run import run
 from app.exchange.server import Exchange, serve
-from app.exchange.source import Source, SourceError
+from app.exchange.source import MarketSource, MarketSourceError
 from app.exchange.synthetic import synthetic
 
-__all__ = ["Exchange", "Source", "SourceError", "replay", "run", "serve", "synthetic"]
+__all__ = ["Exchange", "MarketSource", "MarketSourceError", "replay", "run", "serve", "synthetic"]

@@ -39,7 +39,7 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Trades:
+class TradeColumns:
     """Trades of one symbol in the order of their ids, one array per column, all of one length."""
 
     ids: Ints
@@ -52,13 +52,13 @@ class Trades:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def where(self, index: slice | Bools | Ints) -> Trades:
+    def where(self, index: slice | Bools | Ints) -> TradeColumns:
         """Return the rows that `index` selects."""
-        return Trades(*(getattr(self, column.name)[index] for column in fields(self)))
+        return TradeColumns(*(getattr(self, column.name)[index] for column in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
-class Quotes:
+class QuoteColumns:
     """Best bid and ask of one symbol over time, one array per column, all of one length."""
 
     update_ids: Ints
@@ -71,23 +71,23 @@ class Quotes:
     def __len__(self) -> int:
         return len(self.update_ids)
 
-    def where(self, index: slice | Bools | Ints) -> Quotes:
+    def where(self, index: slice | Bools | Ints) -> QuoteColumns:
         """Return the rows that `index` selects."""
-        return Quotes(*(getattr(self, column.name)[index] for column in fields(self)))
+        return QuoteColumns(*(getattr(self, column.name)[index] for column in fields(self)))
 
 
-def no_trades() -> Trades:
+def no_trades() -> TradeColumns:
     """Trades of length zero."""
     none = np.empty(0, np.int64)
-    return Trades(none, none, none, none, none, np.empty(0, np.bool_))
+    return TradeColumns(none, none, none, none, none, np.empty(0, np.bool_))
 
 
-def join(parts: list[Trades]) -> Trades:
+def join(parts: list[TradeColumns]) -> TradeColumns:
     """Return the parts in one, in the order given."""
     if not parts:
         return no_trades()
-    columns = (np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Trades))
-    return Trades(*columns)
+    columns = (np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(TradeColumns))
+    return TradeColumns(*columns)
 
 
 def fixed(value: int, decimals: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.exchange.columns import Quotes, Scale, Trades
+from app.exchange.columns import QuoteColumns, Scale, TradeColumns
 from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
 
 
@@ -18,7 +18,7 @@ def combined(event: Event) -> bytes:
     return b'{"stream":"' + event.stream.encode() + b'","data":' + event.data + b"}"
 
 
-def agg_trade_events(symbol: str, scale: Scale, trades: Trades) -> Iterator[Event]:
+def agg_trade_events(symbol: str, scale: Scale, trades: TradeColumns) -> Iterator[Event]:
     """One event per trade; every aggregate holds one trade, so `f` = `l` = `a`."""
     stream = stream_name(symbol, AGG_TRADE)
     for key, due_us, time_ms, price, qty, maker in _rows(scale, trades):
@@ -31,7 +31,7 @@ def agg_trade_events(symbol: str, scale: Scale, trades: Trades) -> Iterator[Even
         yield Event(due_us, symbol, AGG_TRADE, key, stream, data.encode())
 
 
-def trade_events(symbol: str, scale: Scale, trades: Trades) -> Iterator[Event]:
+def trade_events(symbol: str, scale: Scale, trades: TradeColumns) -> Iterator[Event]:
     """Return the same trades on the raw stream `<symbol>@trade`, under the same ids."""
     stream = stream_name(symbol, TRADE)
     for key, due_us, time_ms, price, qty, maker in _rows(scale, trades):
@@ -42,7 +42,7 @@ def trade_events(symbol: str, scale: Scale, trades: Trades) -> Iterator[Event]:
         yield Event(due_us, symbol, TRADE, key, stream, data.encode())
 
 
-def quote_events(symbol: str, scale: Scale, quotes: Quotes) -> Iterator[Event]:
+def quote_events(symbol: str, scale: Scale, quotes: QuoteColumns) -> Iterator[Event]:
     """One event per change of the best bid or ask; like Binance's, the payload carries no time."""
     stream = stream_name(symbol, BOOK_TICKER)
     for key, due_us, bid, bid_qty, ask, ask_qty in _quote_rows(scale, quotes):
@@ -51,7 +51,7 @@ def quote_events(symbol: str, scale: Scale, quotes: Quotes) -> Iterator[Event]:
         yield Event(due_us, symbol, BOOK_TICKER, key, stream, data.encode())
 
 
-def agg_trade_rows(scale: Scale, trades: Trades) -> list[dict[str, object]]:
+def agg_trade_rows(scale: Scale, trades: TradeColumns) -> list[dict[str, object]]:
     """Return the rows of REST `aggTrades`."""
     return [
         {"a": key, "p": price, "q": qty, "f": key, "l": key, "T": time_ms, "m": maker == "true", "M": True}
@@ -59,7 +59,7 @@ def agg_trade_rows(scale: Scale, trades: Trades) -> list[dict[str, object]]:
     ]
 
 
-def _rows(scale: Scale, trades: Trades) -> Iterator[tuple[int, int, int, str, str, str]]:
+def _rows(scale: Scale, trades: TradeColumns) -> Iterator[tuple[int, int, int, str, str, str]]:
     return zip(
         trades.ids.tolist(),
         trades.due_us.tolist(),
@@ -71,7 +71,7 @@ def _rows(scale: Scale, trades: Trades) -> Iterator[tuple[int, int, int, str, st
     )
 
 
-def _quote_rows(scale: Scale, quotes: Quotes) -> Iterator[tuple[int, int, str, str, str, str]]:
+def _quote_rows(scale: Scale, quotes: QuoteColumns) -> Iterator[tuple[int, int, str, str, str, str]]:
     return zip(
         quotes.update_ids.tolist(),
         quotes.due_us.tolist(),

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.exchange.columns import Trades, join
+from app.exchange.columns import TradeColumns, join
 from app.exchange.klines import INTERVALS_MS, kline_rows
-from app.exchange.source import Source
+from app.exchange.source import MarketSource
 
 LATEST_MS = 2**52
 
 
-def trades_from_id(source: Source, symbol: str, trade_id: int, limit: int, now_us: int) -> Trades:
+def trades_from_id(source: MarketSource, symbol: str, trade_id: int, limit: int, now_us: int) -> TradeColumns:
     """Return the first `limit` trades with this id or a later one."""
     pieces = _until_now(source, symbol, source.since_ms(symbol, trade_id), LATEST_MS, now_us)
     return _first((piece.where(piece.ids >= trade_id) for piece in pieces), limit)
 
 
 def trades_between(
-    source: Source, symbol: str, *, start_ms: int | None, end_ms: int | None, limit: int, now_us: int
-) -> Trades:
+    source: MarketSource, symbol: str, *, start_ms: int | None, end_ms: int | None, limit: int, now_us: int
+) -> TradeColumns:
     """Trades with start ≤ T ≤ end: the first `limit` from a given start on, else the last ones."""
     after_ms = LATEST_MS if end_ms is None else end_ms + 1
     if start_ms is not None:
@@ -28,7 +28,14 @@ def trades_between(
 
 
 def klines(
-    source: Source, symbol: str, interval: str, *, start_ms: int | None, end_ms: int | None, limit: int, now_us: int
+    source: MarketSource,
+    symbol: str,
+    interval: str,
+    *,
+    start_ms: int | None,
+    end_ms: int | None,
+    limit: int,
+    now_us: int,
 ) -> list[list[object]]:
     """Klines that open in start … end, the one now open included; `interval` is a key of INTERVALS_MS."""
     interval_ms = INTERVALS_MS[interval]
@@ -48,23 +55,23 @@ def klines(
 
 
 def _until_now(
-    source: Source, symbol: str, start_ms: int, end_ms: int, now_us: int, *, backward: bool = False
-) -> Iterator[Trades]:
+    source: MarketSource, symbol: str, start_ms: int, end_ms: int, now_us: int, *, backward: bool = False
+) -> Iterator[TradeColumns]:
     """Pieces of the past; a trade that the stream is yet to send is not past."""
     for piece in source.past(symbol, start_ms, min(end_ms, now_us // 1000 + 1), backward=backward):
         yield piece.where(piece.due_us < now_us)
 
 
-def _first(pieces: Iterator[Trades], limit: int) -> Trades:
+def _first(pieces: Iterator[TradeColumns], limit: int) -> TradeColumns:
     return join(list(_enough(pieces, limit))).where(slice(0, limit))
 
 
-def _last(pieces: Iterator[Trades], limit: int) -> Trades:
+def _last(pieces: Iterator[TradeColumns], limit: int) -> TradeColumns:
     trades = join(list(_enough(pieces, limit))[::-1])
     return trades.where(slice(max(0, len(trades) - limit), None))
 
 
-def _enough(pieces: Iterator[Trades], limit: int) -> Iterator[Trades]:
+def _enough(pieces: Iterator[TradeColumns], limit: int) -> Iterator[TradeColumns]:
     found = 0
     for piece in pieces:
         yield piece

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.exchange.columns import Ints, Scale, Trades
+from app.exchange.columns import Ints, Scale, TradeColumns
 
 INTERVALS_MS = {"1s": 1_000, "1m": 60_000, "3m": 180_000, "5m": 300_000}
 
 
 def kline_rows(
-    trades: Trades, scale: Scale, interval_ms: int, *, first_ms: int, last_ms: int, before: int | None
+    trades: TradeColumns, scale: Scale, interval_ms: int, *, first_ms: int, last_ms: int, before: int | None
 ) -> list[list[object]]:
     """Rows with opening times first_ms … last_ms (multiples of the interval), one each, as Binance sends them.
 
@@ -29,7 +29,7 @@ def kline_rows(
     return rows
 
 
-def _by_interval(trades: Trades, interval_ms: int) -> dict[int, tuple[int, ...]]:
+def _by_interval(trades: TradeColumns, interval_ms: int) -> dict[int, tuple[int, ...]]:
     """Return by opening time: open, high, low, close, volume, turnover, count, taker-buy volume and turnover."""
     if not len(trades):
         return {}

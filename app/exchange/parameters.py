@@ -8,12 +8,12 @@ import msgspec
 from starlette.requests import Request
 
 from app.exchange.errors import INVALID_SYMBOL, ExchangeError, illegal, missing
-from app.exchange.source import Source
+from app.exchange.source import MarketSource
 
 MOST_ROWS = 1000
 
 
-def symbol(request: Request, source: Source) -> str:
+def symbol(request: Request, source: MarketSource) -> str:
     """Return the mandatory `symbol`."""
     name = request.query_params.get("symbol", "")
     if not name:
@@ -21,7 +21,7 @@ def symbol(request: Request, source: Source) -> str:
     return _listed(name, source)
 
 
-def symbols(request: Request, source: Source) -> list[str]:
+def symbols(request: Request, source: MarketSource) -> list[str]:
     """`symbol=A` or `symbols=["A","B"]`; without both, all."""
     if "symbol" in request.query_params:
         return [symbol(request, source)]
@@ -52,7 +52,7 @@ def limit(request: Request, default: int = 500, most: int = MOST_ROWS) -> int:
     return default if given is None else min(given, most)
 
 
-def _listed(name: str, source: Source) -> str:
+def _listed(name: str, source: MarketSource) -> str:
     if name not in source.symbols:
         raise INVALID_SYMBOL
     return name

@@ -16,13 +16,13 @@ from typing import IO, NamedTuple, cast
 
 import msgspec
 
-from app.exchange.source import SourceError
+from app.exchange.source import MarketSourceError
 
 GZIP_MAGIC = b"\x1f\x8b"
 EARLIEST_US, LATEST_US = 1_230_768_000_000_000, 4_102_444_800_000_000  # 2009 (Bitcoin's first block) to 2100
 
 
-class Message(NamedTuple):
+class RecordedMessage(NamedTuple):
     """One recorded message of the combined stream."""
 
     received_us: int
@@ -46,8 +46,8 @@ class _Combined(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Combined)
 
 
-def read(path: Path) -> Iterator[Message | Malformed]:
-    """Every line of the recording in turn; raises SourceError if the file cannot be read (to its end)."""
+def read(path: Path) -> Iterator[RecordedMessage | Malformed]:
+    """Every line of the recording in turn; raises MarketSourceError if the file cannot be read (to its end)."""
     try:
         with _open(path) as lines:
             for number, line in enumerate(lines, start=1):
@@ -56,7 +56,9 @@ def read(path: Path) -> Iterator[Message | Malformed]:
                     yield _message(text, f"{path.name}:{number}")
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SourceError(f"recording {path}: cannot be read ({reason}); give the path of a readable file") from error
+        raise MarketSourceError(
+            f"recording {path}: cannot be read ({reason}); give the path of a readable file"
+        ) from error
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -65,14 +67,14 @@ def _open(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb") if zipped else path.open("rb"))
 
 
-def _message(text: bytes, place: str) -> Message | Malformed:
+def _message(text: bytes, place: str) -> RecordedMessage | Malformed:
     stamp, _, payload = text.partition(b" ")
     try:
         received_us = _microseconds(stamp)
         message = _decoder.decode(payload)
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         return Malformed(place, str(error))
-    return Message(received_us, message.stream, bytes(message.data), place)
+    return RecordedMessage(received_us, message.stream, bytes(message.data), place)
 
 
 def _microseconds(stamp: bytes) -> int:

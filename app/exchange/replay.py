@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.exchange.columns import Bools, Quotes, Scale, Trades
-from app.exchange.source import Event, SourceError
+from app.exchange.columns import Bools, QuoteColumns, Scale, TradeColumns
+from app.exchange.source import Event, MarketSourceError
 from app.exchange.tape import Tape, record
 
 
@@ -50,7 +50,7 @@ class Replay:
         low, high = bisect_left(self._due_us, start_us), bisect_left(self._due_us, end_us)
         return [event for event in self._tape.events[low:high] if event.stream in streams]
 
-    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[Trades]:
+    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
         """Trades with `start <= T < end`, in one piece, by trade time."""
         trades = self._tape.trades[symbol]
         low, high = np.searchsorted(trades.time_ms, (start_ms, end_ms))
@@ -67,7 +67,7 @@ class Replay:
         later: Bools = trades.ids >= trade_id
         return int(trades.time_ms[later].min()) if later.any() else int(self.span_us[1] // 1000 + 1)
 
-    def quote(self, symbol: str, now_us: int) -> Quotes | None:
+    def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
         """Return the last quote received until now."""
         quotes = self._tape.quotes[symbol]
         until = int(np.searchsorted(quotes.due_us, now_us))
@@ -78,13 +78,13 @@ class Replay:
 
 
 def replay(files: Sequence[Path | str]) -> Replay:
-    """Return a source of these recordings, merged by receive time; SourceError for what cannot be read or served."""
+    """Return a source of these recordings, merged by receive time; raises MarketSourceError for an unusable one."""
     paths = [Path(file) for file in files]
     if not paths:
-        raise SourceError("replay: no recording; name at least one file")
+        raise MarketSourceError("replay: no recording; name at least one file")
     tape = record(paths)
     if not tape.events:
-        raise SourceError(
+        raise MarketSourceError(
             f"replay: no trade and no quote in {', '.join(map(str, paths))} ({tape.malformed_count} lines are not"
             " messages); give a raw recording of Binance's combined stream"
         )

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.exchange import history
-from app.exchange.columns import Quotes, Scale
+from app.exchange.columns import QuoteColumns, Scale
 from app.exchange.errors import INVALID_INTERVAL, TOO_MANY_REQUESTS, ExchangeError, answer, json, missing
+from app.exchange.exchange_clock import ExchangeClock
 from app.exchange.faults import Faults
 from app.exchange.frames import agg_trade_rows
 from app.exchange.klines import INTERVALS_MS
-from app.exchange.pace import Pace
 from app.exchange.parameters import limit, number, symbol, symbols
 from app.exchange.rules import exchange_info
-from app.exchange.source import Source
+from app.exchange.source import MarketSource
 from app.exchange.weight import Weight
 
 Answer = Callable[[Request], Awaitable[object]]
@@ -27,7 +27,7 @@ Answer = Callable[[Request], Awaitable[object]]
 class Rest:
     """Answers from a source, up to the exchange's now."""
 
-    def __init__(self, source: Source, pace: Pace, faults: Faults, weight: Weight) -> None:
+    def __init__(self, source: MarketSource, pace: ExchangeClock, faults: Faults, weight: Weight) -> None:
         self._source, self._pace, self._faults, self.weight = source, pace, faults, weight
 
     def routes(self) -> list[BaseRoute]:
@@ -121,7 +121,7 @@ class Rest:
         return _top_of_book(self._source.scale(name), quote)
 
 
-def _ticker(name: str, scale: Scale, quote: Quotes | None) -> dict[str, str]:
+def _ticker(name: str, scale: Scale, quote: QuoteColumns | None) -> dict[str, str]:
     # {"symbol":"BTCUSDT","bidPrice":"28165.47…","bidQty":"7.98680…","askPrice":"28165.48…","askQty":"3.26888…"}
     bid_ticks, bid_lots, ask_ticks, ask_lots = _best(quote)
     return {
@@ -133,7 +133,7 @@ def _ticker(name: str, scale: Scale, quote: Quotes | None) -> dict[str, str]:
     }
 
 
-def _top_of_book(scale: Scale, quote: Quotes | None) -> dict[str, object]:
+def _top_of_book(scale: Scale, quote: QuoteColumns | None) -> dict[str, object]:
     """Return the one level each side that the source knows."""
     if quote is None:
         return {"lastUpdateId": 0, "bids": [], "asks": []}
@@ -145,7 +145,7 @@ def _top_of_book(scale: Scale, quote: Quotes | None) -> dict[str, object]:
     }
 
 
-def _best(quote: Quotes | None) -> tuple[int, int, int, int]:
+def _best(quote: QuoteColumns | None) -> tuple[int, int, int, int]:
     """Before the first quote Binance shows zeros."""
     if quote is None:
         return 0, 0, 0, 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from app.exchange.columns import BINANCE_DECIMALS, Scale
-from app.exchange.source import Source
+from app.exchange.source import MarketSource
 from app.exchange.weight import LIMIT_PER_MINUTE
 
 QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 
 
-def exchange_info(source: Source, symbols: list[str], now_ms: int) -> dict[str, object]:
+def exchange_info(source: MarketSource, symbols: list[str], now_ms: int) -> dict[str, object]:
     """Return the answer for these symbols."""
     limit = {
         "rateLimitType": "REQUEST_WEIGHT",

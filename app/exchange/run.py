@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.exchange.replay import replay
 from app.exchange.server import Exchange, serve
-from app.exchange.source import Source, SourceError
+from app.exchange.source import MarketSource, MarketSourceError
 from app.exchange.synthetic import synthetic
 
 DEFAULT_SEED = 7
@@ -33,7 +33,7 @@ def run(
             synthetic_seed = DEFAULT_SEED
         source = _source(synthetic_seed, replay_files, symbols, martingale=martingale, ticks_per_s=ticks_per_s)
         asyncio.run(serve(source, host=host, port=port, speed=speed, hold=hold, ready=_announce))
-    except SourceError as error:
+    except MarketSourceError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
@@ -41,11 +41,11 @@ def run(
 
 def _source(
     seed: int | None, files: Sequence[Path | str], symbols: str, *, martingale: bool, ticks_per_s: float
-) -> Source:
+) -> MarketSource:
     if seed is None:
         return replay(files)
     if files:
-        raise SourceError("exchange: a seed and recordings together; choose --synthetic or --replay")
+        raise MarketSourceError("exchange: a seed and recordings together; choose --synthetic or --replay")
     return synthetic(seed, symbols, martingale=martingale, ticks_per_s=ticks_per_s)
 
 

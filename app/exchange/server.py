@@ -14,19 +14,19 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 
-from app.doors import QuietServer
-from app.exchange.clients import Clients
-from app.exchange.emulator import Emulator
+from app.exchange.emulator_routes import Emulator
+from app.exchange.exchange_clock import ExchangeClock
 from app.exchange.faults import Faults
-from app.exchange.feed import Feed
-from app.exchange.pace import Pace
 from app.exchange.rest import Rest
-from app.exchange.sent import Sent, remembered
-from app.exchange.source import Source, SourceError
+from app.exchange.send_loop import SendLoop
+from app.exchange.sent_log import SentLog, remembered
+from app.exchange.source import MarketSource, MarketSourceError
 from app.exchange.streams import Streams
+from app.exchange.subscribers import Subscribers
+from app.exchange.websocket_protocol import UNREAD_BYTES, ExchangeWebSocketProtocol
 from app.exchange.weight import Weight
-from app.exchange.wire import UNREAD_BYTES, Wire
-from app.ports import holder
+from app.service.graceful_server import EmbeddedServer
+from app.service.ports import holder
 
 DAY_S = 86_400.0
 LONGEST_MESSAGE_BYTES = 64 * 1024  # of a client
@@ -36,12 +36,12 @@ class Exchange:
     """A running exchange: `async with Exchange(source) as exchange: exchange.ws_url, exchange.rest_url`.
 
     `hold` lets the clock stand still until the first client subscribes (default: for recordings). `life_s`, `ping_s`
-    and `pong_s` are wall seconds. Raises SourceError when the port is taken.
+    and `pong_s` are wall seconds. Raises MarketSourceError when the port is taken.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: MarketSource,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -53,12 +53,16 @@ class Exchange:
         unread_bytes: int = UNREAD_BYTES,
     ) -> None:
         if not speed > 0:
-            raise SourceError(f"speed {speed} is out of range; choose a number above 0")
+            raise MarketSourceError(f"speed {speed} is out of range; choose a number above 0")
         span_us = source.span_us
         self.source, self.host, self.port = source, host, port
-        self.pace = Pace(span_us and span_us[0], speed, hold=span_us is not None if hold is None else hold)
-        self.sent, self.faults, self.clients = Sent(remembered(len(source.symbols))), Faults(), Clients(unread_bytes)
-        self.feed = Feed(source, self.pace, self.clients, self.faults, self.sent)
+        self.pace = ExchangeClock(span_us and span_us[0], speed, hold=span_us is not None if hold is None else hold)
+        self.sent, self.faults, self.clients = (
+            SentLog(remembered(len(source.symbols))),
+            Faults(),
+            Subscribers(unread_bytes),
+        )
+        self.feed = SendLoop(source, self.pace, self.clients, self.faults, self.sent)
         self.clients.changed = self.feed.redraw
         self.faults.disconnect = self.clients.disconnect_all
         self.emulator = Emulator(
@@ -112,7 +116,7 @@ class Exchange:
 
 
 async def serve(
-    source: Source,
+    source: MarketSource,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -138,7 +142,7 @@ def _raise_from(tasks: Iterable[asyncio.Task[Any]]) -> None:
             raise error
 
 
-class _Server(QuietServer):
+class _Server(EmbeddedServer):
     """Says when it is ready."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -154,7 +158,7 @@ class _Server(QuietServer):
 def _config(app: Starlette, ping_s: float, pong_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        ws=Wire,
+        ws=ExchangeWebSocketProtocol,
         ws_ping_interval=ping_s,
         ws_ping_timeout=pong_s,
         ws_per_message_deflate=False,
@@ -176,7 +180,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise SourceError(_why_not(host, port, error)) from error
+        raise MarketSourceError(_why_not(host, port, error)) from error
     return listener
 
 

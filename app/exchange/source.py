@@ -1,16 +1,16 @@
-"""What the exchange serves from: the `Source` protocol, and `Event`, one message on its way to the subscribers."""
+"""The protocol `MarketSource` of what the exchange serves, and `Event`, one message for its subscribers."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from typing import NamedTuple, Protocol
 
-from app.exchange.columns import Quotes, Scale, Trades
+from app.exchange.columns import QuoteColumns, Scale, TradeColumns
 
 AGG_TRADE, TRADE, BOOK_TICKER = "aggTrade", "trade", "bookTicker"
 
 
-class SourceError(ValueError):
+class MarketSourceError(ValueError):
     """A source that cannot be served; its text is one line: what, where, what to do."""
 
 
@@ -25,7 +25,7 @@ class Event(NamedTuple):
     data: bytes
 
 
-class Source(Protocol):
+class MarketSource(Protocol):
     """A market: an ordered stream of events, and the questions REST asks about its past.
 
     All times are exchange time. "Past" questions may reach beyond now; the server cuts the answers at now.
@@ -49,7 +49,7 @@ class Source(Protocol):
     def events(self, streams: Collection[str], start_us: int, end_us: int) -> list[Event]:
         """Events of these streams due in [start, end), ordered by due time."""
 
-    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[Trades]:
+    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
         """Trades with `start <= T < end`, in pieces that follow each other (backward: the last piece first)."""
 
     def begins_ms(self, symbol: str) -> int:
@@ -58,7 +58,7 @@ class Source(Protocol):
     def since_ms(self, symbol: str, trade_id: int) -> int:
         """Return a moment not later than this trade, near it, to start `past` from."""
 
-    def quote(self, symbol: str, now_us: int) -> Quotes | None:
+    def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
         """Return the best bid and ask that stand at this moment (one row); None if there was none yet."""
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:

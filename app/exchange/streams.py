@@ -9,8 +9,8 @@ from collections import deque
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from app.exchange.clients import Client, Clients
-from app.exchange.control import MOST_STREAMS, reply
+from app.exchange.subscribers import Subscriber, Subscribers
+from app.exchange.subscription_messages import MOST_STREAMS, reply
 
 MESSAGES_PER_S = 5
 POLICY_VIOLATION = 1008
@@ -19,7 +19,7 @@ POLICY_VIOLATION = 1008
 class Streams:
     """Serves connections into `clients`; each ends after `life_s` wall seconds, as Binance's do after a day."""
 
-    def __init__(self, clients: Clients, life_s: float) -> None:
+    def __init__(self, clients: Subscribers, life_s: float) -> None:
         self._clients = clients
         self._life_s = life_s
 
@@ -45,7 +45,7 @@ class Streams:
             await websocket.close(POLICY_VIOLATION)
             return
         await websocket.accept()
-        client = Client(websocket.state.wire, combined)
+        client = Subscriber(websocket.state.wire, combined)
         self._clients.everyone.add(client)
         self._clients.subscribe(client, names)
         ending = asyncio.get_running_loop().call_later(self._life_s, self._end, client, "lifetime", 1000, "24 hours")
@@ -55,7 +55,7 @@ class Streams:
             ending.cancel()
             self._clients.leave(client)
 
-    async def _listen(self, websocket: WebSocket, client: Client) -> None:
+    async def _listen(self, websocket: WebSocket, client: Subscriber) -> None:
         recent: deque[float] = deque(maxlen=MESSAGES_PER_S)
         while True:
             message = await websocket.receive()
@@ -69,6 +69,6 @@ class Streams:
             recent.append(now)
             client.connection.push([reply(text, client, self._clients)])
 
-    def _end(self, client: Client, why: str, code: int, reason: str) -> None:
+    def _end(self, client: Subscriber, why: str, code: int, reason: str) -> None:
         self._clients.closed[why] += 1
         client.connection.close(code, reason)

@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from app.exchange import flow
-from app.exchange.columns import Floats, Ints, Quotes, Scale, Trades
-from app.exchange.flow import MINUTE_US, Minute
+from app.exchange import order_flow
+from app.exchange.columns import Floats, Ints, QuoteColumns, Scale, TradeColumns
 from app.exchange.frames import agg_trade_events, quote_events, trade_events
-from app.exchange.listing import Listing, listings
-from app.exchange.process import EPOCH_S, HOUR_S, Hour, Process, hour_of, hour_with
+from app.exchange.listings import Listing, listings
+from app.exchange.order_flow import MINUTE_US, Minute
+from app.exchange.price_process import EPOCH_S, HOUR_S, Hour, PriceProcess, hour_of, hour_with
 from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
 
 MINUTE_MS = 60_000
@@ -27,16 +27,16 @@ T = TypeVar("T")
 
 
 class Synthetic:
-    """The market of one `Process`; a `Source`. Safe to ask from several threads."""
+    """The market of one `PriceProcess`; a `Source`. Safe to ask from several threads."""
 
-    def __init__(self, process: Process, listed: tuple[Listing, ...]) -> None:
+    def __init__(self, process: PriceProcess, listed: tuple[Listing, ...]) -> None:
         self.process = process
         self._listed = {listing.symbol: listing for listing in listed}
         many = len(listed)
         self._hour: Callable[[str, int], Hour] = lru_cache(32 + 3 * many)(self._make_hour)
         # The stream's minutes are kept apart: a long look back must not push them out.
         self._live_minute: Callable[[str, int], Minute] = lru_cache(3 * many)(self._make_minute)
-        self._live_quotes: Callable[[str, int], Quotes] = lru_cache(3 * many)(self._make_quotes)
+        self._live_quotes: Callable[[str, int], QuoteColumns] = lru_cache(3 * many)(self._make_quotes)
         self._past_minute: Callable[[str, int], Minute] = lru_cache(256)(self._make_minute)
         self._prepared: dict[str, int] = {}
 
@@ -74,7 +74,7 @@ class Synthetic:
         events.sort(key=lambda event: event.due_us)
         return events
 
-    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[Trades]:
+    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
         """Trades with `start <= T < end`, minute by minute."""
         first, last = max(FIRST_MINUTE, start_ms // MINUTE_MS), (end_ms - 1) // MINUTE_MS
         minutes = range(last, first - 1, -1) if backward else range(first, last + 1)
@@ -93,7 +93,7 @@ class Synthetic:
         minute = int(np.searchsorted(hour.first_ids[1:], trade_id, side="right"))
         return (hour.start_s + 60 * min(minute, 59)) * 1000
 
-    def quote(self, symbol: str, now_us: int) -> Quotes | None:
+    def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
         """Return the best bid and ask that stand at this moment (one row)."""
         minute = now_us // MINUTE_US
         for index in (minute, minute - 1):
@@ -161,13 +161,13 @@ class Synthetic:
 
     def _make_minute(self, symbol: str, minute: int) -> Minute:
         hour = self._hour(symbol, (minute - FIRST_MINUTE) // 60)
-        return flow.minute_of(self.process, self._listed[symbol], hour, minute)
+        return order_flow.minute_of(self.process, self._listed[symbol], hour, minute)
 
-    def _make_quotes(self, symbol: str, minute: int) -> Quotes:
-        return flow.quotes_of(self.process, self._listed[symbol], self._live_minute(symbol, minute))
+    def _make_quotes(self, symbol: str, minute: int) -> QuoteColumns:
+        return order_flow.quotes_of(self.process, self._listed[symbol], self._live_minute(symbol, minute))
 
 
-Rows = TypeVar("Rows", Trades, Quotes)
+Rows = TypeVar("Rows", TradeColumns, QuoteColumns)
 
 
 def _due(rows: Rows, start_us: int, end_us: int) -> Rows:
@@ -182,5 +182,5 @@ def synthetic(
     martingale: bool = False,
     ticks_per_s: float = 30.0,
 ) -> Synthetic:
-    """Return a market of `symbols` (names, "A,B,C" or how many); raises SourceError for what cannot be listed."""
-    return Synthetic(Process(seed, martingale=martingale, ticks_per_s=ticks_per_s), listings(symbols))
+    """Return a market of `symbols` (names, "A,B,C" or how many); raises MarketSourceError for what cannot be listed."""
+    return Synthetic(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), listings(symbols))

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from app.exchange.columns import Ints, Quotes, Scale, Trades, no_trades
+from app.exchange.columns import Ints, QuoteColumns, Scale, TradeColumns, no_trades
 from app.exchange.frames import stream_name
-from app.exchange.recording import Malformed, Message, read
+from app.exchange.recording import Malformed, RecordedMessage, read
 from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
 from app.logs import logger
 
@@ -55,8 +55,8 @@ class Tape:
 
     events: list[Event] = field(default_factory=list)
     scales: dict[str, Scale] = field(default_factory=dict)
-    trades: dict[str, Trades] = field(default_factory=dict)  # by trade time
-    quotes: dict[str, Quotes] = field(default_factory=dict)  # by receive time
+    trades: dict[str, TradeColumns] = field(default_factory=dict)  # by trade time
+    quotes: dict[str, QuoteColumns] = field(default_factory=dict)  # by receive time
     malformed: list[Malformed] = field(default_factory=list)  # the first ones
     malformed_count: int = 0
     not_served: Counter[str] = field(default_factory=Counter)  # by kind of stream
@@ -85,11 +85,13 @@ class _Reader:
     """Collects decoded messages until all files are read."""
 
     def __init__(self) -> None:
-        self.trades: dict[tuple[str, int], tuple[Message, RecordedTrade]] = {}  # once each, whatever files overlap
-        self.agg_trades: dict[tuple[str, int], tuple[Message, RecordedTrade]] = {}
-        self.quotes: list[tuple[Message, RecordedQuote]] = []
+        self.trades: dict[
+            tuple[str, int], tuple[RecordedMessage, RecordedTrade]
+        ] = {}  # once each, whatever files overlap
+        self.agg_trades: dict[tuple[str, int], tuple[RecordedMessage, RecordedTrade]] = {}
+        self.quotes: list[tuple[RecordedMessage, RecordedQuote]] = []
 
-    def take(self, message: Message, not_served: Counter[str]) -> Malformed | None:
+    def take(self, message: RecordedMessage, not_served: Counter[str]) -> Malformed | None:
         kind = message.stream.partition("@")[2]
         try:
             if kind == BOOK_TICKER:
@@ -103,7 +105,7 @@ class _Reader:
             return Malformed(message.place, str(error))
         return None
 
-    def _take_trade(self, message: Message, kind: str) -> None:
+    def _take_trade(self, message: RecordedMessage, kind: str) -> None:
         trade = msgspec.json.decode(message.data, type=RecordedTrade)
         key = trade.t if kind == TRADE else trade.a
         if key is None:
@@ -124,7 +126,7 @@ class _Reader:
         for symbol in dict.fromkeys(event.symbol for event in tape.events):
             self._columns(tape, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
 
-    def _columns(self, tape: Tape, symbol: str, trades: dict[int, tuple[Message, RecordedTrade]]) -> None:
+    def _columns(self, tape: Tape, symbol: str, trades: dict[int, tuple[RecordedMessage, RecordedTrade]]) -> None:
         quotes = [(message, quote) for message, quote in self.quotes if quote.s == symbol]
         prices = [t.p for _, t in trades.values()] + [p for _, q in quotes for p in (q.b, q.a)]
         amounts = [t.q for _, t in trades.values()] + [p for _, q in quotes for p in (q.B, q.A)]
@@ -134,11 +136,11 @@ class _Reader:
         tape.quotes[symbol] = _quote_columns(quotes, scale)
 
 
-def _event(message: Message, symbol: str, kind: str, key: int, data: bytes) -> Event:
+def _event(message: RecordedMessage, symbol: str, kind: str, key: int, data: bytes) -> Event:
     return Event(message.received_us, symbol, kind, key, stream_name(symbol, kind), data)
 
 
-def _as_aggregate(message: Message, trade: RecordedTrade, key: int) -> bytes:
+def _as_aggregate(message: RecordedMessage, trade: RecordedTrade, key: int) -> bytes:
     """{"e":"trade","t":7,…} → {"e":"aggTrade","a":7,"f":7,"l":7,…}; a recorded aggTrade stays as it came."""
     if trade.e == AGG_TRADE:
         return message.data
@@ -157,11 +159,11 @@ def _units(texts: list[str], decimals: int) -> Ints:
     return np.array([int(whole + part[:decimals].ljust(decimals, "0")) for whole, _, part in parts], np.int64)
 
 
-def _trade_columns(trades: dict[int, tuple[Message, RecordedTrade]], scale: Scale) -> Trades:
+def _trade_columns(trades: dict[int, tuple[RecordedMessage, RecordedTrade]], scale: Scale) -> TradeColumns:
     if not trades:
         return no_trades()
     rows = sorted((trade.T, key, message, trade) for key, (message, trade) in trades.items())
-    return Trades(
+    return TradeColumns(
         ids=np.array([key for _, key, _, _ in rows], np.int64),
         due_us=np.array([message.received_us for _, _, message, _ in rows], np.int64),
         time_ms=np.array([time_ms for time_ms, _, _, _ in rows], np.int64),
@@ -171,9 +173,9 @@ def _trade_columns(trades: dict[int, tuple[Message, RecordedTrade]], scale: Scal
     )
 
 
-def _quote_columns(quotes: list[tuple[Message, RecordedQuote]], scale: Scale) -> Quotes:
+def _quote_columns(quotes: list[tuple[RecordedMessage, RecordedQuote]], scale: Scale) -> QuoteColumns:
     rows = sorted(quotes, key=lambda row: row[0].received_us)
-    return Quotes(
+    return QuoteColumns(
         update_ids=np.array([quote.u for _, quote in rows], np.int64),
         due_us=np.array([message.received_us for message, _ in rows], np.int64),
         bid_ticks=_units([quote.b for _, quote in rows], scale.price_decimals),

@@ -6,10 +6,10 @@ per page, which has outlived its browser, shows no messages beside the topics, a
 
 import sys
 
-from app import ports, process
-from app.heartbeat import Pulse
-from app.kafka_ui.cluster import Cluster
+from app.kafka_ui.cluster import KafkaCluster
 from app.kafka_ui.pages import site
+from app.service import lifecycle, ports
+from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 
 __all__ = ["run"]
@@ -23,15 +23,15 @@ def run(settings: Settings) -> int:
         holder = ports.holder(port) or "a process of another user"
         print(f"btc kafka-ui: port {port} is taken by {holder}: end it, or set BTC_KAFKA_UI_PORT", file=sys.stderr)
         return 1
-    return process.run("kafka-ui", settings, _serve)
+    return lifecycle.run("kafka-ui", settings, _serve)
 
 
-async def _serve(settings: Settings, pulse: Pulse) -> None:
-    from app.doors import Door
+async def _serve(settings: Settings, process_status: ProcessStatus) -> None:
+    from app.service.graceful_server import GracefulServer
 
-    async with Cluster(settings) as cluster:
-        pulse.refresh = lambda: setattr(pulse, "progress", {"pages": float(cluster.questions)})
-        door = Door(
+    async with KafkaCluster(settings) as cluster:
+        process_status.refresh = lambda: setattr(process_status, "progress", {"pages": float(cluster.questions)})
+        door = GracefulServer(
             site(cluster), closing_s=CLOSING_S, host=settings.host, port=settings.kafka_ui_port, log_config=None,
             lifespan="off",
         )  # fmt: skip

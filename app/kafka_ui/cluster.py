@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app import kafka
-from app.kafka_ui.shapes import SHORT, Group, Lag, Message, Overview, Partition, Topic, pretty, readable
+from app.kafka import clients
+from app.kafka_ui.shapes import SHORT, ConsumerGroup, Lag, Overview, Partition, Topic, TopicMessage, pretty, readable
 from app.settings import Settings
 
 AT_ONCE = 4
@@ -27,14 +27,14 @@ class NotThereError(LookupError):
     """A topic, message or group that does not exist; the message names it."""
 
 
-class Cluster:
+class KafkaCluster:
     """The brokers, seen through one admin client and one consumer; use as `async with`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.questions = 0
-        self._admin = AIOKafkaAdminClient(**kafka.client_options(settings))
-        self._offsets = kafka.reader(settings)
+        self._admin = AIOKafkaAdminClient(**clients.client_options(settings))
+        self._offsets = clients.assigned_consumer(settings)
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._lock = asyncio.Lock()
         self._known: tuple[float, Overview] | None = None
@@ -87,11 +87,11 @@ class Cluster:
         ]
         return Overview(len(cluster["brokers"]), topics, await self._groups(ends))
 
-    async def _groups(self, ends: dict[TopicPartition, int]) -> list[Group]:
+    async def _groups(self, ends: dict[TopicPartition, int]) -> list[ConsumerGroup]:
         names = sorted({str(group[0]) for group in await self._admin.list_consumer_groups()})
         return [await self._group(name, ends) for name in names]
 
-    async def _group(self, name: str, ends: dict[TopicPartition, int]) -> Group:
+    async def _group(self, name: str, ends: dict[TopicPartition, int]) -> ConsumerGroup:
         # One group a question: aiokafka 0.14 reads version 3 of the answer as version 2, which fails on the second one.
         (answer,) = await self._admin.describe_consumer_groups([name])
         described: Any = answer.groups[0]
@@ -101,7 +101,7 @@ class Cluster:
             for place, known in sorted(committed.items())
             if place in ends
         ]
-        return Group(name, str(described[2]), sorted(str(member[-4]) for member in described[5]), lags)
+        return ConsumerGroup(name, str(described[2]), sorted(str(member[-4]) for member in described[5]), lags)
 
     async def topic(self, name: str) -> Topic:
         """Return one topic.
@@ -115,7 +115,7 @@ class Cluster:
                 return topic
         raise NotThereError(f"topic {name} does not exist")
 
-    async def messages(self, name: str, partition: int | None = None, before: int | None = None) -> list[Message]:
+    async def messages(self, name: str, partition: int | None = None, before: int | None = None) -> list[TopicMessage]:
         """Return the newest messages, of one partition those below the offset `before`; newest first.
 
         Raises:
@@ -131,7 +131,7 @@ class Cluster:
         found = [_brief(record) for record in await self._read(spans)]
         return sorted(found, key=lambda message: (-message.at_ms, message.partition, -message.offset))[:PAGE]
 
-    async def message(self, name: str, partition: int, offset: int) -> Message:
+    async def message(self, name: str, partition: int, offset: int) -> TopicMessage:
         """Return one message in full.
 
         Raises:
@@ -148,9 +148,9 @@ class Cluster:
     async def _read(self, spans: dict[TopicPartition, tuple[int, int]]) -> list[ConsumerRecord]:
         if not spans:
             return []
-        more = {"max_partition_fetch_bytes": PARTITION_BYTES, "fetch_max_bytes": kafka.MAX_MESSAGE_BYTES}
+        more = {"max_partition_fetch_bytes": PARTITION_BYTES, "fetch_max_bytes": clients.MAX_MESSAGE_BYTES}
         async with self._gate, asyncio.timeout(DEADLINE_S):
-            consumer = kafka.reader(self.settings, **more)
+            consumer = clients.assigned_consumer(self.settings, **more)
             await consumer.start()
             try:
                 return await _span(consumer, spans)
@@ -172,17 +172,17 @@ async def _span(consumer: AIOKafkaConsumer, spans: dict[TopicPartition, tuple[in
     return found
 
 
-def _brief(record: ConsumerRecord) -> Message:
+def _brief(record: ConsumerRecord) -> TopicMessage:
     return _message(record, readable(record.value, SHORT))
 
 
-def _full(record: ConsumerRecord) -> Message:
+def _full(record: ConsumerRecord) -> TopicMessage:
     return _message(record, pretty(record.value))
 
 
-def _message(record: ConsumerRecord, value: str) -> Message:
+def _message(record: ConsumerRecord, value: str) -> TopicMessage:
     size = len(record.value or b"")
-    return Message(record.partition, record.offset, record.timestamp, readable(record.key, 60), value, size)
+    return TopicMessage(record.partition, record.offset, record.timestamp, readable(record.key, 60), value, size)
 
 
 REASONS = (KafkaError, TimeoutError, OSError)  # why Kafka may not answer

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.kafka_ui.cluster import PAGE, REASONS, Cluster, NotThereError
+from app.kafka_ui.cluster import PAGE, REASONS, KafkaCluster, NotThereError
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -31,7 +31,7 @@ def _size(size_bytes: int) -> str:
 class Pages:
     """The pages of one cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: KafkaCluster) -> None:
         folder = Path(__file__).with_name("templates")
         self._cluster = cluster
         self._templates = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
@@ -85,7 +85,7 @@ async def healthy(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-def site(cluster: Cluster) -> Starlette:
+def site(cluster: KafkaCluster) -> Starlette:
     """Return the pages of a cluster as an ASGI app."""
     pages = Pages(cluster)
     return Starlette(

@@ -35,7 +35,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Message:
+class TopicMessage:
     """One message, its value cut to what a page shows."""
 
     partition: int
@@ -62,7 +62,7 @@ class Lag:
 
 
 @dataclass(frozen=True)
-class Group:
+class ConsumerGroup:
     """One consumer group."""
 
     name: str
@@ -82,7 +82,7 @@ class Overview:
 
     brokers: int
     topics: list[Topic]
-    groups: list[Group]
+    groups: list[ConsumerGroup]
 
 
 def readable(payload: bytes | None, limit: int) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from app import records, topics
+from app import records
+from app.kafka import topics
 from app.reference import comments
 from app.settings import Settings
 
@@ -33,13 +34,13 @@ WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return path → JSON Schema of each topic's record."""
-    return {f"{FOLDER}/{corridor.name}.json": _schema(corridor) for corridor in topics.ALL}
+    return {f"{FOLDER}/{spec.name}.json": _schema(spec) for spec in topics.ALL}
 
 
-def _schema(corridor: topics.Corridor) -> dict[str, Any]:
-    found = msgspec.json.schema(corridor.record)
+def _schema(spec: topics.TopicSpec) -> dict[str, Any]:
+    found = msgspec.json.schema(spec.record)
     _explain(found["$defs"])
-    return {"$schema": DIALECT, "title": corridor.record.__name__, **found}
+    return {"$schema": DIALECT, "title": spec.record.__name__, **found}
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +61,7 @@ def _explain(shapes: dict[str, Any]) -> None:
 def asyncapi() -> dict[str, Any]:
     """Return the AsyncAPI 3 document: channels are topics, operations say who sends and who receives."""
     _, shapes = msgspec.json.schema_components(
-        [corridor.record for corridor in topics.ALL], ref_template="#/components/schemas/{name}"
+        [spec.record for spec in topics.ALL], ref_template="#/components/schemas/{name}"
     )
     _explain(shapes)
     return {
@@ -68,22 +69,22 @@ def asyncapi() -> dict[str, Any]:
         "info": {"title": "Bitcoin forecasts: the topics", "version": "1.0.0", "description": ABOUT,
                  "license": {"name": "Apache-2.0"}},
         "defaultContentType": "application/json",
-        "channels": {corridor.name: _channel(corridor) for corridor in topics.ALL},
-        "operations": {name: one for corridor in topics.ALL for name, one in _operations(corridor.name).items()},
-        "components": {"messages": {corridor.name: _message(corridor) for corridor in topics.ALL}, "schemas": shapes},
+        "channels": {spec.name: _channel(spec) for spec in topics.ALL},
+        "operations": {name: one for spec in topics.ALL for name, one in _operations(spec.name).items()},
+        "components": {"messages": {spec.name: _message(spec) for spec in topics.ALL}, "schemas": shapes},
     }  # fmt: skip
 
 
-def _channel(corridor: topics.Corridor) -> dict[str, Any]:
+def _channel(spec: topics.TopicSpec) -> dict[str, Any]:
     settings = Settings.model_construct()
-    policy = corridor.config.get("cleanup.policy", "delete")
-    kept = {"cleanup.policy": [policy], "retention.ms": corridor.retention_ms}
+    policy = spec.config.get("cleanup.policy", "delete")
+    kept = {"cleanup.policy": [policy], "retention.ms": spec.retention_ms}
     return {
-        "address": "{prefix}." + corridor.name,
-        "description": _first_line(corridor),
+        "address": "{prefix}." + spec.name,
+        "description": _first_line(spec),
         "parameters": {"prefix": {"default": settings.topic_prefix, "description": PREFIX}},
-        "messages": {corridor.name: {"$ref": f"#/components/messages/{corridor.name}"}},
-        "bindings": {"kafka": {"partitions": corridor.partitions(settings), "topicConfiguration": kept}},
+        "messages": {spec.name: {"$ref": f"#/components/messages/{spec.name}"}},
+        "bindings": {"kafka": {"partitions": spec.partitions(settings), "topicConfiguration": kept}},
     }
 
 
@@ -96,10 +97,10 @@ def _operations(topic: str) -> dict[str, Any]:
     }
 
 
-def _message(corridor: topics.Corridor) -> dict[str, Any]:
-    name = corridor.record.__name__
-    return {"name": name, "summary": _first_line(corridor), "payload": {"$ref": f"#/components/schemas/{name}"}}
+def _message(spec: topics.TopicSpec) -> dict[str, Any]:
+    name = spec.record.__name__
+    return {"name": name, "summary": _first_line(spec), "payload": {"$ref": f"#/components/schemas/{name}"}}
 
 
-def _first_line(corridor: topics.Corridor) -> str:
-    return inspect.cleandoc(corridor.record.__doc__ or "").splitlines()[0]
+def _first_line(spec: topics.TopicSpec) -> str:
+    return inspect.cleandoc(spec.record.__doc__ or "").splitlines()[0]

@@ -13,12 +13,10 @@ from app.domain import history
 from app.domain.artifact import pack
 from app.domain.bars import CHANNELS, Floats, second_bars
 from app.domain.series import Series
-from app.exchange.columns import Quotes as QuoteColumns
-from app.exchange.columns import Scale
-from app.exchange.columns import Trades as TradeColumns
-from app.exchange.flow import minute_of, quotes_of
-from app.exchange.listing import Listing, listings
-from app.exchange.process import EPOCH_S, HOUR_S, Process, hour_of
+from app.exchange.columns import QuoteColumns, Scale, TradeColumns
+from app.exchange.listings import Listing, listings
+from app.exchange.order_flow import minute_of, quotes_of
+from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, hour_of
 from app.records import Quotes, Ticks, Trades
 from app.training.evaluate import Verdict
 from app.training.training import Note, Plan, train
@@ -33,13 +31,13 @@ def synthetic_series(
 ) -> Series:
     """Return the seconds [start, start + seconds) of a synthetic symbol, quotes included, as if collected."""
     (listing,) = listings((symbol,))
-    bars = bars_of(Process(seed, martingale=martingale, ticks_per_s=ticks_per_s), listing, start_s, seconds)
+    bars = bars_of(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), listing, start_s, seconds)
     known = history.feature_matrix(bars)
     present = np.ones(seconds, bool)
     return Series(symbol, start_s, known.features, known.mid, known.volatility, present, known.valid)
 
 
-def bars_of(process: Process, listing: Listing, start_s: int, seconds: int) -> Floats:
+def bars_of(process: PriceProcess, listing: Listing, start_s: int, seconds: int) -> Floats:
     """Return one symbol's bars [seconds, C] from `start_s`, a full minute, on."""
     bars = np.zeros((seconds, len(CHANNELS)))
     previous, elapsed = np.zeros((1, len(CHANNELS))), np.zeros(1, np.int64)
@@ -50,7 +48,7 @@ def bars_of(process: Process, listing: Listing, start_s: int, seconds: int) -> F
     return bars
 
 
-def ticks_from(process: Process, listing: Listing, start_s: int) -> Iterator[Ticks]:
+def ticks_from(process: PriceProcess, listing: Listing, start_s: int) -> Iterator[Ticks]:
     """Yield one symbol's ticks second by second, without end, from a full minute on."""
     minute_index = start_s // 60
     while True:

@@ -14,7 +14,7 @@ from scipy.stats import t as student
 
 from app.domain.forecast import LEVELS, Floats, Forecaster, pinball, unit
 from app.domain.labels import Examples
-from app.domain.overlap import by_second, long_run_variance, rows_of
+from app.domain.long_run_variance import by_second, long_run_variance, rows_of
 
 RESAMPLES = 1000
 ROUNDING = 1e-5  # of naive's loss: a float32 model that says the same as naive must not look surely better

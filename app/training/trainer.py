@@ -14,16 +14,17 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from app import metrics, releases, topics
+from app import metrics, releases
 from app.clock import wall_ms
 from app.domain.promotion import decide
 from app.domain.series import Series, span
-from app.heartbeat import Pulse
-from app.kafka import producer
+from app.kafka import topics
+from app.kafka.clients import producer
 from app.logs import logger
 from app.records import ModelRelease
+from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
-from app.training.follow import Followed, follow
+from app.training.follower import TrainingData, follow
 from app.training.klines import HistoryError, Klines
 from app.training.live_history import LiveHistory
 from app.training.training import Plan, Trained, TrainingError, train
@@ -34,10 +35,10 @@ RETRY_S, DECIDE_S = 30.0, 10.0
 log = logger("train")
 
 
-async def run(settings: Settings, pulse: Pulse) -> None:
+async def run(settings: Settings, process_status: ProcessStatus) -> None:
     """Train at the start and every `train_every_s`, and decide who serves, until cancelled."""
     os.nice(10)  # the worker's latency comes first
-    trainer = Trainer(settings, pulse)
+    trainer = Trainer(settings, process_status)
     sender = producer(settings)
     await sender.start()
     try:
@@ -52,11 +53,11 @@ async def run(settings: Settings, pulse: Pulse) -> None:
 class Trainer:
     """What the trainer knows: the live history, the releases, the newest scores."""
 
-    def __init__(self, settings: Settings, pulse: Pulse) -> None:
+    def __init__(self, settings: Settings, process_status: ProcessStatus) -> None:
         self._settings = settings
-        self._pulse = pulse
+        self._pulse = process_status
         self._symbols = settings.symbols[:MOST_SYMBOLS]
-        self.followed = Followed(LiveHistory(self._symbols, settings.train_history_s))
+        self.followed = TrainingData(LiveHistory(self._symbols, settings.train_history_s))
         for release in releases.packaged():
             self.followed.registry.take(release)
 
@@ -133,7 +134,7 @@ class Trainer:
                 log.warning("role not published, trying again", reason=str(error) or type(error).__name__)
 
     async def _publish(self, sender: AIOKafkaProducer, release: ModelRelease) -> None:
-        topic = topics.MODELS.full(self._settings)
+        topic = topics.MODELS.full_name(self._settings)
         await sender.send_and_wait(topic, msgspec.json.encode(release), key=release.id.encode(), partition=0)
         self.followed.registry.take(release)
         skills = [f"{h} s {release.metrics.get(f'skill_{h}s', 0.0):+.2%}" for h in release.horizons_s]

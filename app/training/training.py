@@ -13,15 +13,15 @@ import numpy as np
 
 from app.domain import features
 from app.domain.artifact import Header, Parameters, pack
+from app.domain.bar_window import WINDOW_S
 from app.domain.baselines import SHARES, bounded, empirical_quantiles, fit_line, fit_scaler, naive, ridge
 from app.domain.forecast import LEVELS, Floats, Forecaster, pinball
 from app.domain.labels import Examples, Split, join, purged, split
+from app.domain.long_run_variance import kept_share
 from app.domain.model import BUCKETS, compiled, fit, started
 from app.domain.network import outputs
-from app.domain.overlap import kept_share
 from app.domain.release import release_of
 from app.domain.series import Series, examples, span
-from app.domain.view import WINDOW_S
 from app.records import ModelRelease
 from app.training.evaluate import Verdict, evaluate, metrics
 

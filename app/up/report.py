@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from app import topics
-from app.kafka import last_offsets, partitions_of, reader
+from app.kafka import topics
+from app.kafka.clients import assigned_consumer, end_offsets, partitions_of
 from app.settings import Settings
 
 
@@ -56,16 +56,16 @@ class _Beat(msgspec.Struct):
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
-async def messages(settings: Settings, corridor: topics.Corridor, shape: type[Shape]) -> AsyncIterator[Shape]:
+async def messages(settings: Settings, spec: topics.TopicSpec, shape: type[Shape]) -> AsyncIterator[Shape]:
     """Yield every decodable message a topic holds now, decoded into the fields of `shape`."""
-    consumer = reader(settings)
+    consumer = assigned_consumer(settings)
     decode = msgspec.json.Decoder(shape).decode
-    places = partitions_of(corridor.full(settings), corridor.partitions(settings))
+    places = partitions_of(spec.full_name(settings), spec.partitions(settings))
     try:
         await consumer.start()
         consumer.assign(places)
         await consumer.seek_to_beginning()
-        ends = {place: end for place, end in (await last_offsets(consumer, places)).items() if end}
+        ends = {place: end for place, end in (await end_offsets(consumer, places)).items() if end}
         while ends:
             for batch in (await consumer.getmany(timeout_ms=500)).values():
                 for message in batch:
@@ -94,7 +94,7 @@ def spread_ms(values: Iterable[float]) -> dict[str, float]:
 
 
 @dataclass
-class Walked:
+class RunRecord:
     """What the topics of the walk hold."""
 
     collected: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # second → partitions
@@ -123,9 +123,9 @@ class Walked:
         }
 
 
-async def walked(settings: Settings) -> Walked:
+async def run_record(settings: Settings) -> RunRecord:
     """Read the whole walk back and count it."""
-    found = Walked()
+    found = RunRecord()
     async for tick in messages(settings, topics.TICKS, _Stamped):
         found.repeated += tick.partition in found.collected[tick.second]
         found.collected[tick.second].add(tick.partition)
@@ -136,14 +136,14 @@ async def walked(settings: Settings) -> Walked:
     return found
 
 
-async def _latencies(settings: Settings, corridor: topics.Corridor) -> list[float]:
+async def _latencies(settings: Settings, spec: topics.TopicSpec) -> list[float]:
     first: dict[tuple[int, int], float] = {}
-    async for batch in messages(settings, corridor, _Stamped):
+    async for batch in messages(settings, spec, _Stamped):
         first.setdefault((batch.partition, batch.second), batch.sent_ms - batch.closed_ms)
     return list(first.values())
 
 
-async def _predictions(settings: Settings, found: Walked) -> None:
+async def _predictions(settings: Settings, found: RunRecord) -> None:
     roles: dict[str, str] = {}
     start_ms = None
     async for batch in messages(settings, topics.PREDICTIONS, _Prediction):
@@ -160,7 +160,7 @@ async def _predictions(settings: Settings, found: Walked) -> None:
                 found.models.append({"id": one.model, "kind": one.kind, "role": one.role, "at_s": at_s})
 
 
-async def _outcomes(settings: Settings, found: Walked) -> None:
+async def _outcomes(settings: Settings, found: RunRecord) -> None:
     seen: set[tuple[int, int]] = set()
     newest: dict[int, _Outcome] = {}
     async for batch in messages(settings, topics.OUTCOMES, _Outcome):
@@ -174,7 +174,7 @@ async def _outcomes(settings: Settings, found: Walked) -> None:
         found.counted.update(last.settled_total)
 
 
-async def _errors(settings: Settings, found: Walked) -> None:
+async def _errors(settings: Settings, found: RunRecord) -> None:
     newest: dict[tuple[str, int], _Beat] = {}
     async for beat in messages(settings, topics.STATUS, _Beat):
         newest[beat.process, beat.pid] = beat
@@ -186,15 +186,15 @@ async def _errors(settings: Settings, found: Walked) -> None:
         found.errors["dead_letters"] = found.dead
 
 
-async def newest(settings: Settings, corridor: topics.Corridor) -> dict[int, int]:
+async def newest(settings: Settings, spec: topics.TopicSpec) -> dict[int, int]:
     """Return the newest second of each partition that has any message."""
-    consumer = reader(settings)
-    places = partitions_of(corridor.full(settings), corridor.partitions(settings))
+    consumer = assigned_consumer(settings)
+    places = partitions_of(spec.full_name(settings), spec.partitions(settings))
     found: dict[int, int] = {}
     try:
         await consumer.start()
         consumer.assign(places)
-        ends = {place: end for place, end in (await last_offsets(consumer, places)).items() if end}
+        ends = {place: end for place, end in (await end_offsets(consumer, places)).items() if end}
         for place, end in ends.items():
             consumer.seek(place, end - 1)
         for _round in range(20):

@@ -15,16 +15,16 @@ ROOT = Path(".btc")
 DEFAULT_SEED = 7
 
 
-class SourceError(ValueError):
+class TickSourceError(ValueError):
     """A source nobody can use: what, where and what to do."""
 
 
 @dataclass(frozen=True)
-class Source:
+class TickSource:
     """One origin of ticks.
 
     >>> parse("synthetic:7")
-    Source(kind='synthetic', name='synthetic-7', seed=7, files=())
+    TickSource(kind='synthetic', name='synthetic-7', seed=7, files=())
     """
 
     kind: str  # live, synthetic, replay
@@ -48,30 +48,30 @@ class Source:
         return ROOT / "runs" / f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}" if fresh else ROOT / self.name
 
 
-def parse(text: str) -> Source:
+def parse(text: str) -> TickSource:
     """Return the source a person named: live, synthetic, synthetic:SEED or replay:FILE[,FILE…].
 
     Raises:
-        SourceError: the text is none of these, or a file is not there.
+        TickSourceError: the text is none of these, or a file is not there.
 
     """
     kind, _, rest = text.partition(":")
     if kind == "live" and not rest:
-        return Source("live", "live")
+        return TickSource("live", "live")
     if kind == "synthetic" and (not rest or rest.isdigit()):
         seed = int(rest or DEFAULT_SEED)
-        return Source("synthetic", f"synthetic-{seed}", seed=seed)
+        return TickSource("synthetic", f"synthetic-{seed}", seed=seed)
     if kind == "replay" and rest:
         files = tuple(Path(name) for name in rest.split(","))
         for file in files:
             if not file.is_file():
-                raise SourceError(f"recording {file} is not there: give the path of a .dat.gz or .ws.txt file")
+                raise TickSourceError(f"recording {file} is not there: give the path of a .dat.gz or .ws.txt file")
         stem = re.sub(r"[^a-z0-9]+", "-", files[0].name.lower().split(".")[0]).strip("-")
-        return Source("replay", f"replay-{stem}", files=files)
-    raise SourceError(f"exchange {text!r} is not known: use live, synthetic, synthetic:SEED or replay:FILE")
+        return TickSource("replay", f"replay-{stem}", files=files)
+    raise TickSourceError(f"exchange {text!r} is not known: use live, synthetic, synthetic:SEED or replay:FILE")
 
 
-def whether_live_answers(rest_url: str, patience_s: float = 4.0) -> str:
+def unreachable_reason(rest_url: str, patience_s: float = 4.0) -> str:
     """Return "" if the live exchange answers a ping, otherwise the reason in a few words."""
     try:
         answer = httpx.get(f"{rest_url}/api/v3/ping", timeout=patience_s)

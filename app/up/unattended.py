@@ -8,18 +8,18 @@ from typing import Any
 
 import httpx
 
-from app import topics
+from app.kafka import topics
 from app.up import report
-from app.up.house import House
-from app.up.listen import Listener
+from app.up.local_stack import LocalStack
+from app.up.stream_client import StreamClient
 
 DRAIN_PATIENCE_S = 30.0
 
 
-async def unattended(house: House, listener: Listener) -> dict[str, Any]:
+async def unattended(house: LocalStack, listener: StreamClient) -> dict[str, Any]:
     """Wait for the wished seconds or the recording's end, drain, and return what happened."""
     told = 0.0
-    kill = house.wishes.kill
+    kill = house.options.kill
     while not await _enough(house, listener):
         if kill and listener.seconds >= kill[1]:
             asyncio.create_task(_kill(house, listener, kill[0])).add_done_callback(lambda task: task.exception())
@@ -34,10 +34,10 @@ async def unattended(house: House, listener: Listener) -> dict[str, Any]:
     return await _write(house, listener)
 
 
-async def _enough(house: House, listener: Listener) -> bool:
-    if house.wishes.seconds is not None and listener.seconds >= house.wishes.seconds:
+async def _enough(house: LocalStack, listener: StreamClient) -> bool:
+    if house.options.seconds is not None and listener.seconds >= house.options.seconds:
         return True
-    if house.wishes.source.kind != "replay":
+    if house.options.source.kind != "replay":
         return False
     with suppress(httpx.HTTPError, ValueError):
         async with httpx.AsyncClient() as client:
@@ -46,7 +46,7 @@ async def _enough(house: House, listener: Listener) -> bool:
     return False
 
 
-async def _kill(house: House, listener: Listener, name: str) -> None:
+async def _kill(house: LocalStack, listener: StreamClient, name: str) -> None:
     house.say(f"killing {name} with -9, as asked")
     before, at_s = listener.newest, time.monotonic()
     house.supervisor.kill(name)
@@ -55,19 +55,19 @@ async def _kill(house: House, listener: Listener, name: str) -> None:
     house.recovery_s.setdefault(name, []).append(round(time.monotonic() - at_s, 2))
 
 
-async def _drained(house: House) -> None:
+async def _drained(house: LocalStack) -> None:
     """Wait until the newest collected second of every partition is settled, or the patience is over."""
     deadline = time.monotonic() + DRAIN_PATIENCE_S
     while time.monotonic() < deadline:
-        ends = [await report.newest(house.settings, corridor) for corridor in (topics.TICKS, topics.OUTCOMES)]
+        ends = [await report.newest(house.settings, spec) for spec in (topics.TICKS, topics.OUTCOMES)]
         if ends[0] and ends[0] == ends[1]:
             return
         await asyncio.sleep(0.3)
 
 
-async def _write(house: House, listener: Listener) -> dict[str, Any]:
+async def _write(house: LocalStack, listener: StreamClient) -> dict[str, Any]:
     await asyncio.sleep(5)  # one heartbeat more of everybody
-    walked = await report.walked(house.settings)
+    walked = await report.run_record(house.settings)
     children = house.supervisor.children.values()
     restarts = {child.name: child.restarts for child in children}
     result: dict[str, Any] = {
@@ -91,9 +91,9 @@ async def _write(house: House, listener: Listener) -> dict[str, Any]:
         "flags": dict(listener.flags),
         "wall_s": round(time.monotonic() - house.began_s, 1),
     }
-    killed = house.wishes.kill[0] if house.wishes.kill else ""
+    killed = house.options.kill[0] if house.options.kill else ""
     result["reasons"] = report.reasons(result, killed)
     result["ok"] = not result["reasons"]
-    if house.wishes.report:
-        await asyncio.to_thread(house.wishes.report.write_text, json.dumps(result, indent=2) + "\n")
+    if house.options.report:
+        await asyncio.to_thread(house.options.report.write_text, json.dumps(result, indent=2) + "\n")
     return result

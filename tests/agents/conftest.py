@@ -11,9 +11,10 @@ from faust.types import TP, Message
 import agents.features
 import agents.outcomes
 import agents.predictions
-from app import rooms, rounds, stream, topics
-from app.ensemble import ENSEMBLE
+from app.kafka import topics
 from app.records import DeadLetter, Record
+from app.streaming import admission, faust_app, partition_state
+from app.streaming.serving_models import SERVING
 from tables.pending import PENDING
 from tables.scores import SCORES
 from tables.windows import WINDOWS
@@ -34,11 +35,11 @@ class Walked:
 
     def publish_instead(self, publish: Callable[..., Awaitable[None]]) -> None:
         """Let the agents publish through another function."""
-        for module in (stream, *AGENTS):
+        for module in (faust_app, *AGENTS):
             self._patch.setattr(module, "publish", publish)
 
-    async def _publish(self, corridor: topics.Corridor, record: Any, _partition: int = 0) -> None:
-        self.published.append((corridor.name, record))
+    async def _publish(self, spec: topics.TopicSpec, record: Any, _partition: int = 0) -> None:
+        self.published.append((spec.name, record))
 
     async def store(self, table: Any, key: bytes, value: bytes) -> None:
         """Keep what is stored."""
@@ -48,10 +49,10 @@ class Walked:
         """Return a record as it comes out of a topic, its numbers rising."""
         self._offset += 1
         message: Any = Message(
-            "some.topic", partition, self._offset, 0.0, 0, {}, b"0", stream.encode(record), None,
+            "some.topic", partition, self._offset, 0.0, 0, {}, b"0", faust_app.encode(record), None,
             tp=TP("some.topic", partition),
         )  # fmt: skip
-        return faust.Event(stream.app, b"0", record, {}, message)
+        return faust.Event(faust_app.app, b"0", record, {}, message)
 
     def stream(self, events: Iterable[faust.Event]) -> Any:
         """Return events as an agent takes them."""
@@ -70,8 +71,8 @@ class Walked:
         """Start over: empty tables, rooms and progress, nothing published."""
         self.published.clear()
         self.tables.clear()
-        self._patch.setattr(rounds, "PROGRESS", rounds.Progress())
-        for every in rooms.Rooms.every:
+        self._patch.setattr(admission, "PROGRESS", admission.Progress())
+        for every in partition_state.PartitionStates.every:
             every.drop(PARTITION)
 
 
@@ -101,7 +102,7 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walked]:
         )
     ready = asyncio.Event()
     ready.set()
-    monkeypatch.setattr(ENSEMBLE, "ready", ready)
+    monkeypatch.setattr(SERVING, "ready", ready)
     made.forget()
     yield made
     made.forget()

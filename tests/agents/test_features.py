@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents import features
-from agents.features import ROOMS
+from agents.features import STATES
 from tests.agents.conftest import PARTITION, Walked, work
 from tests.live.ticks import START, batch
 
@@ -21,7 +21,7 @@ async def test_each_second_becomes_one_feature_batch(walked: Walked) -> None:
 async def test_a_repeat_is_skipped(walked: Walked) -> None:
     """A second that is in the table already is not published again, not even by a worker that starts anew."""
     await work(features.features, walked, [batch(START), batch(START + 1)])
-    ROOMS.drop(PARTITION)
+    STATES.drop(PARTITION)
     await work(features.features, walked, [batch(START), batch(START + 1), batch(START + 2)])
     assert [out.second for out in walked.of("features")] == [START, START + 1, START + 2]
 
@@ -32,7 +32,7 @@ async def test_a_restored_window_goes_on_bit_for_bit(walked: Walked) -> None:
     undisturbed = walked.of("features")[-1].features
     walked.forget()
     await work(features.features, walked, [batch(START + n) for n in range(5)])
-    ROOMS.drop(PARTITION)
+    STATES.drop(PARTITION)
     await work(features.features, walked, [batch(START + 5)])
     assert walked.of("features")[-1].features == undisturbed
 
@@ -40,10 +40,10 @@ async def test_a_restored_window_goes_on_bit_for_bit(walked: Walked) -> None:
 async def test_a_lie_is_set_aside_and_costs_no_window(walked: Walked) -> None:
     """Batches of another partition or the far future become dead letters; the window in memory is not built again."""
     await work(features.features, walked, [batch(START)])
-    room = ROOMS.of(PARTITION)
+    room = STATES.of(PARTITION)
     lies: list[Any] = [batch(START + 1, partition=5), batch(9_000_000_000)]
     await work(features.features, walked, [*lies, batch(START + 1)])
-    assert ROOMS.of(PARTITION) is room
+    assert STATES.of(PARTITION) is room
     assert [letter.reason.split()[0] for letter in walked.letters] == ["says", "second"]
     assert [out.second for out in walked.of("features")] == [START, START + 1]
 
@@ -53,7 +53,7 @@ async def test_a_body_that_fails_sets_its_event_aside_and_builds_its_room_again(
 ) -> None:
     """An error in the body costs that one event; what was half changed is forgotten."""
     await work(features.features, walked, [batch(START)])
-    room = ROOMS.of(PARTITION)
+    room = STATES.of(PARTITION)
     with monkeypatch.context() as broken:
         broken.setattr(room, "rows", lambda: 1 / 0)
         await work(features.features, walked, [batch(START + 1)])
@@ -74,11 +74,11 @@ async def test_a_cancelled_event_is_not_acknowledged(walked: Walked) -> None:
     event = walked.event(batch(START))
     body = asyncio.create_task(features.features.fun(walked.stream([event])))
     await reached.wait()
-    assert not ROOMS.idle.is_set()
+    assert not STATES.idle.is_set()
     body.cancel()
     await asyncio.gather(body, return_exceptions=True)
     assert event.message.acked
-    assert ROOMS.idle.is_set()
+    assert STATES.idle.is_set()
     assert "windows" not in walked.tables
 
 
@@ -87,5 +87,5 @@ async def test_a_ring_record_that_cannot_be_read_is_named(walked: Walked) -> Non
     await work(features.features, walked, [batch(START), batch(START + 1)])
     key = next(iter(walked.tables["windows"]))
     walked.tables["windows"][key] = b"damaged"
-    ROOMS.drop(PARTITION)
-    assert ROOMS.of(PARTITION).last == START + 1
+    STATES.drop(PARTITION)
+    assert STATES.of(PARTITION).last == START + 1

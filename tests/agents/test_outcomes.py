@@ -3,7 +3,7 @@
 from typing import Any
 
 from agents import features, outcomes, predictions
-from agents.outcomes import ROOMS
+from agents.outcomes import STATES
 from tests.agents.conftest import PARTITION, Walked, work
 from tests.live.ticks import START, batch
 
@@ -28,7 +28,7 @@ async def test_repeats_and_a_lost_room_settle_nothing_twice(walked: Walked) -> N
     undisturbed = walked.of("outcomes")
     walked.forget()
     await work(outcomes.outcomes, walked, rows[:8])
-    ROOMS.drop(PARTITION)
+    STATES.drop(PARTITION)
     await work(outcomes.outcomes, walked, rows)
     assert [out.settled for out in walked.of("outcomes")] == [out.settled for out in undisturbed]
     assert walked.of("outcomes")[-1].settled_total == undisturbed[-1].settled_total

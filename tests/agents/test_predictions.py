@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from agents import features, outcomes, predictions
-from agents.predictions import ROOMS
+from agents.predictions import STATES
 from tests.agents.conftest import PARTITION, Walked, work
 from tests.live.ticks import START, batch
 
@@ -29,7 +29,7 @@ async def test_what_the_outcomes_have_seen_is_not_forecast_again(walked: Walked)
     rows = await _features(walked, 4)
     await work(predictions.predictions, walked, rows[:3])
     await work(outcomes.outcomes, walked, walked.of("predictions")[:2])
-    ROOMS.drop(PARTITION)
+    STATES.drop(PARTITION)
     await work(predictions.predictions, walked, rows)
     assert [out.second - START for out in walked.of("predictions")] == [0, 1, 2, 2, 3]
 

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from app.api import client as clients_of
 from app.api import create_app, examples, run, stream
 from app.api.examples import SECOND, predictions
-from app.api.server import door_of, listening
+from app.api.server import listening, server_for
 from app.board.board import Board
-from app.process import ProcessError
+from app.service.lifecycle import StartupError
 from app.settings import Settings
 
 MANY = tuple(f"SYMBOL{number:03}" for number in range(200))
@@ -27,7 +27,7 @@ MANY = tuple(f"SYMBOL{number:03}" for number in range(200))
 async def served(board: Board, **settings: Any) -> AsyncIterator[str]:
     """Serve a board on a free port; yields host:port."""
     listener = listening("127.0.0.1", 0)
-    door = door_of(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
+    door = server_for(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
     task = asyncio.create_task(door.until_cancelled(listener))
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
@@ -186,7 +186,7 @@ def test_a_port_that_is_taken_is_named_with_its_holder(capsys: pytest.CaptureFix
     """The error says who holds the port and what to set."""
     with listening("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(ProcessError, match=rf"port {port} is held by .+ set BTC_API_PORT"):
+        with pytest.raises(StartupError, match=rf"port {port} is held by .+ set BTC_API_PORT"):
             listening("127.0.0.1", port)
         assert run(Settings(api_port=port)) == 1
     assert capsys.readouterr().err.startswith(f"btc api: port {port} is held by")

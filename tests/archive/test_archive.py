@@ -12,14 +12,14 @@ import pytest
 from aiokafka import TopicPartition
 from typer.testing import CliRunner
 
-from app.archive import cli, parquet, query, upkeep
-from app.archive import ledger as archive_ledger
+from app.archive import cli, compaction, parquet, query
+from app.archive import segments as archive_ledger
 from app.archive import writer as archive_writer
-from app.archive.keeper import Archive, _alone
-from app.archive.ledger import Segment, expired, mergeable, newest, segments, sweep
-from app.archive.line import Line
-from app.archive.parquet import ArchiveError, Note
+from app.archive.archiver import Archive, _alone
+from app.archive.parquet import ArchiveError, SegmentNote
+from app.archive.partition_buffer import PartitionBuffer
 from app.archive.rows import SHAPES
+from app.archive.segments import Segment, expired, mergeable, newest, segments, sweep
 from app.records import (
     FeatureBatch,
     Forecast,
@@ -108,11 +108,13 @@ def message(offset: int, record: Record | bytes, timestamp: int = T0 * 1000) -> 
     return SimpleNamespace(offset=offset, timestamp=timestamp, value=payload)
 
 
-def line_of(name: str) -> Line:
-    return Line(TopicPartition(f"btc.{name}", 0), SHAPES[name])
+def line_of(name: str) -> PartitionBuffer:
+    return PartitionBuffer(TopicPartition(f"btc.{name}", 0), SHAPES[name])
 
 
-def archived(settings: Settings, name: str, *records: Record | bytes, first: int = 0, line: Line | None = None) -> Line:
+def archived(
+    settings: Settings, name: str, *records: Record | bytes, first: int = 0, line: PartitionBuffer | None = None
+) -> PartitionBuffer:
     """Write records as one file, as the process would."""
     line = line or line_of(name)
     for offset, record in enumerate(records, first):
@@ -180,7 +182,7 @@ def test_retention_keeps_the_newest_file_of_each_partition() -> None:
 def test_one_batch_of_a_far_future_does_not_empty_the_archive(tmp_path: Path) -> None:
     """Retention counts from the newest data, but never from later than tomorrow."""
     touch(tmp_path, segment(0, 9), segment(10, 19), segment(20, 29, HOUR + 1_000_000))
-    now = upkeep._now({"btc.ticks": segments(tmp_path, "btc.ticks")}, float(T0))
+    now = compaction._now({"btc.ticks": segments(tmp_path, "btc.ticks")}, float(T0))
     assert now == T0 + 86_400
     assert expired(segments(tmp_path, "btc.ticks"), now, keep_days=2.0) == []
 
@@ -230,7 +232,7 @@ def test_a_line_resumes_from_its_last_file(settings: Settings) -> None:
     before = archived(settings, "ticks", tick_batch(T0, generation=3), first=41)
     root = archive_ledger.folder(settings)
     last = newest(segments(root, "btc.ticks"))[0]
-    line = Line.resumed(before.place, "ticks", last, parquet.note_of(root / last.name))
+    line = PartitionBuffer.resumed(before.place, "ticks", last, parquet.note_of(root / last.name))
     assert (line.next, line.newest_second, line.generation, line.written_ms) == (42, T0, 3, T0 * 1000)
 
 
@@ -296,12 +298,12 @@ def test_a_finished_hour_becomes_one_file_with_the_same_rows(settings: Settings)
     )
     archived(settings, "features", feature_batch(T0 + 3600), first=3, line=line)
     before = rows(settings, "select * from bars order by second, symbol")
-    upkeep.tidy(archive_ledger.folder(settings), ["btc.features"], keep_days=9e9)
+    compaction.tidy(archive_ledger.folder(settings), ["btc.features"], keep_days=9e9)
     root = archive_ledger.folder(settings)
     merged, last = segments(root, "btc.features")
     assert (merged.first, merged.last, last.first, last.last) == (0, 2, 3, 3)
     assert len(list(root.rglob("*.parquet"))) == 2
-    assert parquet.note_of(root / merged.name) == Note(
+    assert parquet.note_of(root / merged.name) == SegmentNote(
         messages=3, written_ms=T0 * 1000, newest_second=T0 + 1, generation=0, skipped=1, skipped_offsets=[1]
     )
     assert rows(settings, "select * from bars order by second, symbol") == before
@@ -312,7 +314,7 @@ def test_expired_hours_go_with_their_folders(settings: Settings) -> None:
     line = archived(settings, "ticks", tick_batch(T0))
     archived(settings, "ticks", tick_batch(T0 + 5 * 86_400), first=1, line=line)
     root = archive_ledger.folder(settings)
-    upkeep.tidy(root, ["btc.ticks"], keep_days=2.0)
+    compaction.tidy(root, ["btc.ticks"], keep_days=2.0)
     assert [one.first for one in segments(root, "btc.ticks")] == [1]
     assert len(list((root / "btc.ticks").iterdir())) == 1
 
@@ -448,7 +450,7 @@ def test_a_file_merged_away_meanwhile_means_asking_again(settings: Settings, mon
 
     def then_merged(*given: Any, **more: Any) -> Any:
         door = opened(*given, **more)
-        upkeep.tidy(root, ["btc.ticks"], keep_days=9e9)
+        compaction.tidy(root, ["btc.ticks"], keep_days=9e9)
         return door
 
     monkeypatch.setattr(query, "_opened", then_merged)

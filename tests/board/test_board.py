@@ -7,10 +7,10 @@ import pytest
 from app.api import examples
 from app.api.examples import SECOND, bars, heartbeat, outcomes, predictions, release
 from app.board.board import Board, UnknownSymbolError
+from app.board.exchange_time import Durations, ExchangeTime, spans
 from app.board.history import flags_of, marks_of
 from app.board.records import Bars, Release, Shown
 from app.board.rings import Field, Ring
-from app.board.time import Durations, ExchangeTime, spans
 from app.records import FeatureBatch, ModelRelease
 from app.settings import Settings
 

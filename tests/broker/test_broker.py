@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app import ports
 from app.broker import folder
 from app.broker.broker import Broker, BrokerError
+from app.service import ports
 
 
 def test_the_bootstrap_address_is_on_the_loopback(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app import ports
 from app.broker.broker import Broker, BrokerError
 from app.broker.jars import class_path
+from app.service import ports
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

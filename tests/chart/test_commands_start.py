@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app import ports
+from app.service import ports
 from tests.chart.objects import environment, render
 from tests.chart.pods import ImagePod, Pod, passes_helm_test
 from tests.image.conftest import image, podman

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app import topics
 from app.broker.reasons import BrokerError
-from app.process import topics_when_kafka_answers
+from app.kafka import topics
+from app.service.lifecycle import wait_for_topics
 from app.settings import Settings
 from tests.chart.kafka_nodes import Nodes, kafka_home
 from tests.chart.objects import values_of
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def _walks(nodes: Nodes, **more: Any) -> None:
     with nodes.started():
         of = Settings(kafka_url=nodes.bootstrap, partitions=2, **more)
-        await topics_when_kafka_answers(of, topics.ALL, patience_s=45)
+        await wait_for_topics(of, topics.ALL, patience_s=45)
 
 
 async def test_plain_nodes_start_make_topics_and_stop(home: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app import ports
+from app.service import ports
 from tests.chart.objects import CHART
 
 TUNNELS = CHART.parent / "k8s" / "tunnels"

@@ -6,14 +6,14 @@ import pytest
 
 from app.clock import Clock
 from app.collector.intake import KEPT_MS, Intake
-from app.collector.refill import Refill
+from app.collector.rest_client import RestClient
 from app.domain.ticks import Event, Quote, Trade
 from app.settings import Settings
 
 NOW_MS = 1_733_464_456_000.0
 
 
-class NoRest(Refill):
+class NoRest(RestClient):
     """An exchange nobody asks."""
 
     def __init__(self) -> None:

@@ -4,17 +4,17 @@ import pytest
 
 from app.clock import Clock, wall_ms
 from app.collector.intake import Intake
-from app.collector.ledger import Place
-from app.collector.refill import ROWS, Refill
+from app.collector.rest_client import ROWS, RestClient
 from app.collector.takeover import LONGEST_GAP_S, take_over
-from app.domain.seconds import Cutter
+from app.collector.ticks_log import PartitionTail
+from app.domain.cutter import Cutter
 from app.domain.ticks import Event, Quote, Trade
 from app.settings import Settings
 
 NOW_S = 1_000_000
 
 
-class Rest(Refill):
+class Rest(RestClient):
     """An exchange that knows these trades."""
 
     def __init__(self, trades: list[Trade], failures: int = 0) -> None:
@@ -34,7 +34,7 @@ def trade(trade_id: int, second: float) -> Trade:
     return Trade("BTCUSDT", trade_id, int(second * 1000), 1.0, 1.0, True)
 
 
-def heard(events: list[Event], started_s: float, rest: Refill) -> Intake:
+def heard(events: list[Event], started_s: float, rest: RestClient) -> Intake:
     """Return an intake that heard these events since a second; now is NOW_S."""
     intake = Intake(Settings(), rest, lambda _event: None)
     intake._clock = Clock(NOW_S * 1000.0, wall_ms())
@@ -44,7 +44,7 @@ def heard(events: list[Event], started_s: float, rest: Refill) -> Intake:
     return intake
 
 
-async def taken(place: Place | None, events: list[Event], rest: Rest, started_s: float) -> Cutter:
+async def taken(place: PartitionTail | None, events: list[Event], rest: Rest, started_s: float) -> Cutter:
     """Take the partition over."""
     return await take_over(0, ("BTCUSDT",), place, heard(events, started_s, rest), rest)
 
@@ -59,7 +59,7 @@ async def test_seconds_since_the_last_batch_come_from_what_was_heard() -> None:
     """No request is needed while the replica was listening all the time."""
     rest = Rest([])
     events: list[Event] = [trade(10, NOW_S - 9.5), trade(11, NOW_S - 7.5), trade(12, NOW_S - 5.5)]
-    cutter = await taken(Place(NOW_S - 9, 1, {"BTCUSDT": 10}), events, rest, NOW_S - 20)
+    cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), events, rest, NOW_S - 20)
     assert contents(cutter, NOW_S - 4) == {NOW_S - 8: [11], NOW_S - 7: [], NOW_S - 6: [12], NOW_S - 5: []}
     assert rest.asked == []
 
@@ -68,7 +68,7 @@ async def test_what_happened_before_it_listened_is_fetched_by_id_into_its_own_se
     """A restart."""
     known = [trade(10, NOW_S - 9.5), trade(11, NOW_S - 7.5), trade(12, NOW_S - 5.5), trade(13, NOW_S - 1.5)]
     rest = Rest(known)
-    cutter = await taken(Place(NOW_S - 9, 1, {"BTCUSDT": 10}), [known[-1]], rest, NOW_S - 2)
+    cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [known[-1]], rest, NOW_S - 2)
     assert contents(cutter, NOW_S - 1) == {
         NOW_S - 8: [11], NOW_S - 7: [], NOW_S - 6: [12], NOW_S - 5: [], NOW_S - 4: [], NOW_S - 3: [], NOW_S - 2: [13],
     }  # fmt: skip
@@ -79,7 +79,7 @@ async def test_what_happened_before_it_listened_is_fetched_by_id_into_its_own_se
 async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
     """Binance's limit."""
     rest = Rest([trade(trade_id, NOW_S - 100 + trade_id / 100) for trade_id in range(2500)])
-    cutter = await taken(Place(NOW_S - 101, 1, {"BTCUSDT": -1 + 1}), [], rest, NOW_S)
+    cutter = await taken(PartitionTail(NOW_S - 101, 1, {"BTCUSDT": -1 + 1}), [], rest, NOW_S)
     assert rest.asked == [1, 1001, 2001]
     assert sum(len(ids) for ids in contents(cutter, NOW_S).values()) == 2499
 
@@ -88,13 +88,13 @@ async def test_what_cannot_be_fetched_stays_a_hole_to_fill_later(monkeypatch: py
     """The takeover does not wait for ever."""
     monkeypatch.setattr("app.collector.takeover.backoff_s", lambda _failures: 0.0)
     rest = Rest([], failures=99)
-    cutter = await taken(Place(NOW_S - 9, 1, {"BTCUSDT": 10}), [trade(15, NOW_S - 1.5)], rest, NOW_S - 2)
+    cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [trade(15, NOW_S - 1.5)], rest, NOW_S - 2)
     assert [ids.holes for _, ids in cutter.holes()] == [[(11, 15)]]
 
 
 async def test_holes_of_the_one_before_are_inherited() -> None:
     """Its ids skipped and not refilled."""
-    place = Place(NOW_S - 1, 1, {"BTCUSDT": 10}, {"BTCUSDT": [(5, 7)]})
+    place = PartitionTail(NOW_S - 1, 1, {"BTCUSDT": 10}, {"BTCUSDT": [(5, 7)]})
     cutter = await taken(place, [trade(5, NOW_S - 9)], Rest([]), NOW_S - 20)
     assert [ids.holes for _, ids in cutter.holes()] == [[(6, 7)]]
     assert contents(cutter, NOW_S + 1)[NOW_S] == [5]
@@ -103,7 +103,7 @@ async def test_holes_of_the_one_before_are_inherited() -> None:
 async def test_quotes_of_seconds_already_written_are_left_out() -> None:
     """They are in the ledger."""
     quotes: list[Event] = [Quote("BTCUSDT", n, (NOW_S - 5 + n) * 1000, 1.0, 1.0, 2.0, 1.0) for n in range(4)]
-    cutter = await taken(Place(NOW_S - 4, 1, {"BTCUSDT": -1}), quotes, Rest([]), NOW_S - 20)
+    cutter = await taken(PartitionTail(NOW_S - 4, 1, {"BTCUSDT": -1}), quotes, Rest([]), NOW_S - 20)
     times = [time_ms // 1000 for _ in range(4) for time_ms in cutter.close(1.0, 1).symbols["BTCUSDT"].quotes.time_ms]
     assert times == [NOW_S - 3, NOW_S - 2]
 
@@ -111,7 +111,7 @@ async def test_quotes_of_seconds_already_written_are_left_out() -> None:
 async def test_after_more_than_an_hour_a_partition_starts_afresh() -> None:
     """That much is not filled after the fact."""
     rest = Rest([])
-    place = Place(NOW_S - LONGEST_GAP_S - 1, 1, {"BTCUSDT": 10})
+    place = PartitionTail(NOW_S - LONGEST_GAP_S - 1, 1, {"BTCUSDT": 10})
     cutter = await taken(place, [trade(99, NOW_S - 1)], rest, NOW_S - 2)
     assert (cutter.second, rest.asked) == (NOW_S - 1, [])
 

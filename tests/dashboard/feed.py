@@ -183,13 +183,13 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=400)
     parser.add_argument("--still", action="store_true")
-    wishes = parser.parse_args()
-    names = ("BTCUSDT", "ETHUSDT", *(f"COIN{place:02d}USDT" for place in range(2, wishes.symbols)))[: wishes.symbols]
-    settings = Settings(source="synthetic-7", symbols=names, dashboard_port=wishes.port)
+    options = parser.parse_args()
+    names = ("BTCUSDT", "ETHUSDT", *(f"COIN{place:02d}USDT" for place in range(2, options.symbols)))[: options.symbols]
+    settings = Settings(source="synthetic-7", symbols=names, dashboard_port=options.port)
     board, market = (
-        filled_board(names, wishes.seconds, settings) if wishes.seconds else (Board(settings), Market(names))
+        filled_board(names, options.seconds, settings) if options.seconds else (Board(settings), Market(names))
     )
-    if not wishes.still:
+    if not options.still:
         threading.Thread(target=_go_on, args=(board, market), daemon=True).start()
     serve(settings, board, Visitors())
 

@@ -6,9 +6,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.board.board import Board
 from app.dashboard import launch
-from app.dashboard.following import not_ready
+from app.dashboard.background import not_ready
 from app.dashboard.theme import STYLE, options
-from app.dashboard.visitors import Counted, Visitors
+from app.dashboard.visitors import CountingMiddleware, Visitors
 from app.settings import Settings
 
 
@@ -59,8 +59,8 @@ async def test_open_pages_are_counted() -> None:
     async def send(_message: Message) -> None:
         return None
 
-    await Counted(app, visitors)({"type": "websocket"}, receive, send)
-    await Counted(app, visitors)({"type": "http"}, receive, send)
+    await CountingMiddleware(app, visitors)({"type": "websocket"}, receive, send)
+    await CountingMiddleware(app, visitors)({"type": "http"}, receive, send)
     assert (seen, visitors.now) == ([1, 0], 0)
 
 

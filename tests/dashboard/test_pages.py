@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.board.board import Board
-from app.dashboard import shared
+from app.dashboard import shared_board
 from app.settings import Settings
 from tests.dashboard.feed import filled_board
 
@@ -13,7 +13,7 @@ PAGES = ("live", "accuracy", "feed", "models", "system")
 
 def run(page: str, board: Board) -> AppTest:
     """Run one page on a board; return what it drew."""
-    shared.hold(board)
+    shared_board.hold(board)
     script = f"from app.dashboard.pages import {page}\n{page}.page()\n"
     return AppTest.from_string(script, default_timeout=20).run()
 
@@ -95,6 +95,6 @@ def test_accuracy_shows_the_chosen_horizon(board: Board) -> None:
 
 def test_a_script_without_the_launcher_says_so() -> None:
     """`streamlit run` is answered with what to do."""
-    shared._held.clear()
+    shared_board._held.clear()
     with pytest.raises(RuntimeError, match="btc dashboard"):
-        shared.board()
+        shared_board.board()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app import topics
 from app.api.application import ROUTES
 from app.domain import bars, features
+from app.kafka import topics
 from app.reference import __main__ as reference
 from app.reference import api, commands, metrics, wire
 from app.reference.texts import texts
@@ -90,9 +90,9 @@ def test_every_command_is_explained_and_shown() -> None:
 
 
 def test_every_topic_says_who_writes_and_reads_it() -> None:
-    """A topic without its ways would be a corridor without doors; a topic of the walk has one writer."""
-    assert set(wire.WAYS) == {corridor.name for corridor in topics.ALL}
-    assert [c.name for c in topics.ALL if c.walks and len(wire.WAYS[c.name][0]) != 1] == []
+    """A topic without its ways would be a spec without doors; a topic of the walk has one writer."""
+    assert set(wire.WAYS) == {spec.name for spec in topics.ALL}
+    assert [c.name for c in topics.ALL if c.partitioned and len(wire.WAYS[c.name][0]) != 1] == []
 
 
 def test_drift_is_named_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

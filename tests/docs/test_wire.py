@@ -11,22 +11,23 @@ import msgspec
 import psutil
 import pytest
 
-from app import records, releases, topics
+from app import records, releases
 from app.domain.artifact import unpack
 from app.domain.baselines import naive
+from app.domain.batches import feature_batch, outcome_batch
+from app.domain.cutter import Cutter
 from app.domain.features import SCHEMA
 from app.domain.forecast import LEVELS
-from app.domain.predictions import LineUp, Runner, predict
-from app.domain.rows import feature_batch, outcome_batch
-from app.domain.seconds import Cutter
+from app.domain.predictions import ModelEntry, ModelLineup, predict
 from app.domain.settlement import Settlements
 from app.domain.ticks import Quote, Trade
 from app.domain.windows import SymbolWindows
-from app.heartbeat import Pulse, measure
+from app.kafka import topics
 from app.records import DeadLetter, Record
 from app.reference import __main__ as reference
 from app.reference import wire
 from app.reference.compatibility import breaks
+from app.service.heartbeat import ProcessStatus, measure
 
 ROOT = Path(__file__).resolve().parents[2]
 HORIZONS_S = (5, 10, 30, 60, 300)
@@ -123,8 +124,8 @@ def walked() -> Iterator[Record]:
     """Yield a record of every topic as the code makes it: ten seconds of one symbol, walked through the domain."""
     cutter, windows, settlements = Cutter(2, ("BTCUSDT",), START), SymbolWindows(), Settlements(HORIZONS_S, LEVELS)
     (release,) = releases.packaged()
-    runner = Runner("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
-    line_up = LineUp((runner,), HORIZONS_S, ("fallback",))
+    runner = ModelEntry("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
+    line_up = ModelLineup((runner,), HORIZONS_S, ("fallback",))
     for second in range(START, START + 10):
         price = 60_000.0 + second % 3
         cutter.add(Quote("BTCUSDT", second, second * 1000, price - 0.5, 2.0, price + 0.5, 3.0))
@@ -136,7 +137,7 @@ def walked() -> Iterator[Record]:
         yield from (ticks, rows, forecasts)
         yield outcome_batch(forecasts, *settlements.settle(forecasts), second * 1000 + 1064.0)
     yield release
-    yield measure("worker", "0", Pulse({"lag": 0.0}), psutil.Process())
+    yield measure("worker", "0", ProcessStatus({"lag": 0.0}), psutil.Process())
     yield DeadLetter(topic="btc.ticks", partition=2, offset=7, reason="truncated", at_ms=1.0, by="worker", payload=b"{")
 
 
@@ -151,15 +152,13 @@ def encoded() -> dict[str, list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("corridor", topics.ALL, ids=lambda corridor: corridor.name)
-def test_real_records_are_what_the_committed_schema_says(
-    corridor: topics.Corridor, encoded: dict[str, list[Any]]
-) -> None:
+@pytest.mark.parametrize("spec", topics.ALL, ids=lambda spec: spec.name)
+def test_real_records_are_what_the_committed_schema_says(spec: topics.TopicSpec, encoded: dict[str, list[Any]]) -> None:
     """Every encoded record passes the schema, and the schema notices one that lost its first field."""
-    schema = json.loads((ROOT / wire.FOLDER / f"{corridor.name}.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / wire.FOLDER / f"{spec.name}.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    for record in encoded[corridor.record.__name__]:
+    for record in encoded[spec.record.__name__]:
         assert [error.message for error in validator.iter_errors(record)] == []
         first = next(iter(record))
         assert not validator.is_valid({name: value for name, value in record.items() if name != first})
@@ -170,14 +169,14 @@ def test_asyncapi_describes_every_topic_and_points_nowhere_empty() -> None:
     document = json.loads((ROOT / wire.ASYNCAPI).read_text(encoding="utf-8"))
     assert document["asyncapi"] == "3.0.0"
     assert [channel["address"] for channel in document["channels"].values()] == [
-        "{prefix}." + corridor.name for corridor in topics.ALL
+        "{prefix}." + spec.name for spec in topics.ALL
     ]
     for place in _references(document):
         found = document
         for step in place.removeprefix("#/").split("/"):
             found = found[step]
     schemas = document["components"]["schemas"]
-    assert {corridor.record.__name__ for corridor in topics.ALL} <= schemas.keys()
+    assert {spec.record.__name__ for spec in topics.ALL} <= schemas.keys()
 
 
 def test_the_comment_of_a_field_is_its_description() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import bars, features, history
+from app.domain.bar_window import BarWindow, planes
 from app.domain.bars import PRIOR, Channel, Floats, second_bars
-from app.domain.view import View, planes
 from app.domain.volatility import FLOOR
 from app.domain.windows import FeatureRows, SymbolWindows
 from app.records import Quotes, TickBatch, Ticks, Trades
@@ -186,11 +186,11 @@ def test_rows_are_equal_wherever_they_lie_in_memory(market: Market) -> None:
     window = np.stack([planes(second) for second in seconds], axis=-1)
     padded = np.zeros((*window.shape[:2], WINDOW_S + 37))
     padded[..., 5 : 5 + WINDOW_S] = window
-    whole = features.compute(View(np.ascontiguousarray(window), seconds[-1]))
-    sliced = features.compute(View(padded[..., 5 : 5 + WINDOW_S], seconds[-1]))
+    whole = features.compute(BarWindow(np.ascontiguousarray(window), seconds[-1]))
+    sliced = features.compute(BarWindow(padded[..., 5 : 5 + WINDOW_S], seconds[-1]))
     np.testing.assert_array_equal(whole.features, sliced.features)
     for row in range(19):
-        one = features.compute(View(padded[:, row : row + 1, 5 : 5 + WINDOW_S], seconds[-1][row : row + 1]))
+        one = features.compute(BarWindow(padded[:, row : row + 1, 5 : 5 + WINDOW_S], seconds[-1][row : row + 1]))
         np.testing.assert_array_equal(one.features[0], whole.features[row])
         np.testing.assert_array_equal(one.volatility[0], whole.volatility[row])
 

@@ -47,7 +47,7 @@ def published(rows: list[FeatureRows], generation: int = 0) -> list[FeatureBatch
     return msgspec.json.decode(msgspec.json.encode(sent), type=list[FeatureBatch])
 
 
-def assert_equal(past: history.History, rows: list[FeatureRows], symbol: str) -> None:
+def assert_equal(past: history.FeatureHistory, rows: list[FeatureRows], symbol: str) -> None:
     """Every second that came has the same bits in history as live."""
     for row in rows:
         if symbol not in row.symbols:

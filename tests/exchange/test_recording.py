@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.exchange.recording import Malformed, Message, read
+from app.exchange.recording import Malformed, RecordedMessage, read
 from app.exchange.replay import replay
-from app.exchange.source import SourceError
+from app.exchange.source import MarketSourceError
 
 TRADE = (
     '{"stream":"btcusdt@trade","data":{"e":"trade","E":1680652800000,"s":"BTCUSDT","t":%d,"p":"28165.47000000",'
@@ -24,7 +24,7 @@ def test_microseconds_and_seconds_are_told_apart(tmp_path: Path) -> None:
     """A stamp in µs and one in seconds mean the same instant."""
     file = tmp_path / "mixed.txt"
     file.write_text(f"1680652800004107 {QUOTE}\n1680652800.004107: {QUOTE}\n")
-    assert [m.received_us for m in read(file) if isinstance(m, Message)] == [1680652800004107] * 2
+    assert [m.received_us for m in read(file) if isinstance(m, RecordedMessage)] == [1680652800004107] * 2
 
 
 def test_a_zipped_file_is_known_by_its_content(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_served_is_one_clear_line(
         file.write_bytes(gzip.compress(f"1680652800004107 {QUOTE}\n".encode() * 100)[:-20])
     elif content is not None:
         file.write_bytes(content)
-    with pytest.raises(SourceError, match=says) as caught:
+    with pytest.raises(MarketSourceError, match=says) as caught:
         replay([file])
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,9 +11,9 @@ import httpx
 import pytest
 import websockets
 
-from app.exchange import Exchange, SourceError, run, serve, synthetic
+from app.exchange import Exchange, MarketSourceError, run, serve, synthetic
 from app.exchange.columns import Scale, fixed
-from app.exchange.listing import listings
+from app.exchange.listings import listings
 
 
 async def test_events_leave_when_they_are_due() -> None:
@@ -45,7 +45,7 @@ async def test_a_taken_port_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(SourceError, match=f"port {port} on 127.0.0.1 is taken by .*choose another") as caught:
+        with pytest.raises(MarketSourceError, match=f"port {port} on 127.0.0.1 is taken by .*choose another") as caught:
             await serve(synthetic(7), port=port)
     assert "\n" not in str(caught.value)
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from app import ports
 from app.broker.broker import Broker, BrokerError
 from app.broker.jars import class_path
+from app.service import ports
 from tests.image.conftest import Podman, restricted
 
 PATIENCE_S, GRACE_S = 120.0, 10.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app import ports
 from app.broker.broker import Broker, BrokerError
 from app.broker.jars import class_path
+from app.service import ports
 
 HERE = Path(__file__).parent
 

@@ -18,23 +18,23 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from app import topics
-from app.archive import ledger, parquet, query, writer
-from app.archive.keeper import CORRIDORS, Archive
-from app.kafka import client_options, producer
+from app.archive import parquet, query, segments, writer
+from app.archive.archiver import TOPICS, Archive
+from app.kafka import topics
+from app.kafka.clients import client_options, producer
 from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, Quotes, Settlement, TickBatch, Ticks, Trades
 from app.settings import Settings
 
 T0 = 1_700_000_000 // 3600 * 3600
 PARTITIONS = 2
 PROGRAM = """
-from app import process
-from app.archive import keeper as archive
+from app.service import lifecycle
+from app.archive import archiver as archive
 from app.archive import writer
 from app.settings import settings
 writer.TIDY_EVERY_S = 0.0
 archive.AT_LEISURE.clear()  # many small portions, so that a kill falls between two of them
-raise SystemExit(process.run("archive", settings(), archive.run))
+raise SystemExit(lifecycle.run("archive", settings(), archive.run))
 """
 
 
@@ -103,11 +103,11 @@ def seconds(start: int, count: int, step_s: int) -> list[tuple[str, int, bytes]]
 
 def covered(settings: Settings) -> Counter[tuple[str, int, int, int]]:
     """Return how often each (topic, partition, epoch, offset) is in the ledger."""
-    root = ledger.folder(settings)
+    root = segments.folder(settings)
     return Counter(
         (one.topic, one.partition, one.epoch, offset)
-        for corridor in CORRIDORS
-        for one in ledger.segments(root, corridor.full(settings))
+        for spec in TOPICS
+        for one in segments.segments(root, spec.full_name(settings))
         for offset in range(one.first, one.last + 1)
     )
 
@@ -117,9 +117,9 @@ def archived(settings: Settings) -> int:
     return sum(covered(settings).values())
 
 
-def notes(settings: Settings, name: str) -> list[parquet.Note]:
+def notes(settings: Settings, name: str) -> list[parquet.SegmentNote]:
     """Return the notes of a topic's files."""
-    root = ledger.folder(settings)
+    root = segments.folder(settings)
     return [parquet.note_of(path) for path in root.glob(f"{settings.topic_prefix}.{name}/**/*.parquet")]
 
 
@@ -234,7 +234,7 @@ def unfinished(folder: Path) -> list[Path]:
 async def test_a_full_disk_stops_reading_and_loses_nothing(settings: Settings, small_disk: Path) -> None:
     """While the disk is full the archive waits, visibly; with space again every message is there once."""
     settings = settings.model_copy(update={"data_dir": small_disk})
-    await topics.ensure(settings, CORRIDORS)
+    await topics.ensure(settings, TOPICS)
     ballast = small_disk / "ballast"
     await asyncio.to_thread(ballast.write_bytes, b"0" * 900_000)
     batches = [("ticks", 0, msgspec.json.encode(ticks_of(0, T0 + n, trades=300))) for n in range(60)]
@@ -264,19 +264,19 @@ async def administered(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 async def again(settings: Settings) -> None:
     """Delete the ticks topic and make it anew."""
-    name = topics.TICKS.full(settings)
+    name = topics.TICKS.full_name(settings)
     async with administered(settings) as admin:
         await admin.delete_topics([name])
         async with asyncio.timeout(20):
             while name in await admin.list_topics():
                 await asyncio.sleep(0.1)
-    await topics.ensure(settings, CORRIDORS)
+    await topics.ensure(settings, TOPICS)
 
 
 @pytest.mark.parametrize("count", [5, 40])
 async def test_a_topic_made_anew_is_archived_from_its_beginning(settings: Settings, count: int) -> None:
     """Whether it is still shorter or already longer than what is archived: a new epoch, nothing skipped."""
-    await topics.ensure(settings, CORRIDORS)
+    await topics.ensure(settings, TOPICS)
     for epoch, size in enumerate((20, count)):
         batches = [("ticks", 0, msgspec.json.encode(ticks_of(0, T0 + 100 * epoch + n))) for n in range(size)]
         await send(settings, batches)
@@ -291,8 +291,8 @@ async def test_a_topic_made_anew_is_archived_from_its_beginning(settings: Settin
 
 async def test_messages_that_left_kafka_too_early_are_a_counted_gap(settings: Settings) -> None:
     """The archive says what is missing and goes on."""
-    await topics.ensure(settings, CORRIDORS)
-    place = TopicPartition(topics.TICKS.full(settings), 0)
+    await topics.ensure(settings, TOPICS)
+    place = TopicPartition(topics.TICKS.full_name(settings), 0)
 
     async def some(start: int) -> None:
         await send(settings, [("ticks", 0, msgspec.json.encode(ticks_of(0, T0 + start + n))) for n in range(10)])
@@ -322,7 +322,7 @@ def crowded(second: int, symbols: int, trades: int) -> TickBatch:
 @pytest.mark.slow
 async def test_a_backlog_is_archived_many_times_faster_than_it_arrives(settings: Settings) -> None:
     """Ten minutes of thirty symbols at thirty trades a second are on disk within one, and smaller than their JSON."""
-    await topics.ensure(settings, CORRIDORS)
+    await topics.ensure(settings, TOPICS)
     batches = [msgspec.json.encode(crowded(T0 + n, symbols=30, trades=30)) for n in range(600)]
     await send(settings, [("ticks", 0, batch) for batch in batches])
     began = time.monotonic()

@@ -9,15 +9,15 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from websockets.asyncio.client import connect
 
-from app import kafka as doors
-from app import topics
 from app.api import examples
 from app.api.examples import SECOND
 from app.api.server import serve
 from app.board.board import Board
 from app.broker.broker import Broker
-from app.heartbeat import Pulse
+from app.kafka import clients as doors
+from app.kafka import topics
 from app.records import FeatureBatch, ModelRelease, Record
+from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 
 
@@ -26,21 +26,21 @@ def settings_of(kafka: str, prefix: str) -> Settings:
     return Settings(kafka_url=kafka, topic_prefix=prefix, partitions=2, api_port=0, api_rate_limit=0)
 
 
-async def write(settings: Settings, records: list[tuple[topics.Corridor, Record]]) -> None:
+async def write(settings: Settings, records: list[tuple[topics.TopicSpec, Record]]) -> None:
     """Write records as the stream does."""
     async with doors.producer(settings) as producer:
-        for corridor, record in records:
-            await send(producer, settings, corridor, msgspec.json.encode(record), getattr(record, "partition", 0))
+        for spec, record in records:
+            await send(producer, settings, spec, msgspec.json.encode(record), getattr(record, "partition", 0))
 
 
 async def send(
-    producer: AIOKafkaProducer, settings: Settings, corridor: topics.Corridor, value: bytes, partition: int = 0
+    producer: AIOKafkaProducer, settings: Settings, spec: topics.TopicSpec, value: bytes, partition: int = 0
 ) -> None:
     """Write one payload."""
-    await producer.send_and_wait(corridor.full(settings), value, key=b"k", partition=partition)
+    await producer.send_and_wait(spec.full_name(settings), value, key=b"k", partition=partition)
 
 
-def a_second(second: int) -> list[tuple[topics.Corridor, Record]]:
+def a_second(second: int) -> list[tuple[topics.TopicSpec, Record]]:
     """Return one second's records as they are on the wire, feature rows included."""
     slim = examples.bars(second)
     fields: dict[str, Any] = {name: getattr(slim, name) for name in slim.__struct_fields__}
@@ -105,7 +105,7 @@ async def test_a_second_reaches_a_websocket_client_through_kafka(kafka: str, pre
     await topics.ensure(settings)
     await write(settings, a_second(SECOND))
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(settings, Pulse(), started=port.set_result))
+    task = asyncio.create_task(serve(settings, ProcessStatus(), started=port.set_result))
     url = f"ws://127.0.0.1:{await port}/v1/stream?symbols=BTCUSDT"
     async with connect(url, proxy=None) as client:
         await write(settings, a_second(SECOND + 1))

@@ -14,9 +14,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from app import ports
 from app.broker.broker import Broker, BrokerError
-from app.kafka import MAX_MESSAGE_BYTES
+from app.kafka.clients import MAX_MESSAGE_BYTES
+from app.service import ports
 
 pytestmark = pytest.mark.usefixtures("jars")
 

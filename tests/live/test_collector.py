@@ -15,14 +15,14 @@ import pytest
 from app.broker.broker import Broker
 from app.clock import wall_ms
 from app.collector.collector import Collector
-from app.collector.ledger import place_of
+from app.collector.ticks_log import place_of
 from app.exchange import Exchange, replay
 from app.exchange.faults import Fault
-from app.kafka import last_offsets, partitions_of, reader
+from app.kafka.clients import assigned_consumer, end_offsets, partitions_of
+from app.kafka.topics import TICKS
 from app.metrics import TICKS_RECONNECTS
 from app.records import TickBatch
 from app.settings import Settings
-from app.topics import TICKS
 
 RECORDING = "binance-ws/spot-btcusdt-20230405.dat.gz"
 PROCESS = """
@@ -56,12 +56,12 @@ def settings(kafka: str, prefix: str, exchange: Exchange) -> Settings:
 
 async def batches(settings: Settings) -> list[TickBatch]:
     """Return every batch written, in order."""
-    consumer = reader(settings)
+    consumer = assigned_consumer(settings)
     await consumer.start()
     try:
-        partitions = partitions_of(TICKS.full(settings), settings.partitions)
+        partitions = partitions_of(TICKS.full_name(settings), settings.partitions)
         consumer.assign(partitions)
-        ends, found = await last_offsets(consumer, partitions), []
+        ends, found = await end_offsets(consumer, partitions), []
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for messages in (await consumer.getmany(timeout_ms=200)).values():
                 found += [msgspec.json.decode(message.value, type=TickBatch) for message in messages]
@@ -71,7 +71,7 @@ async def batches(settings: Settings) -> list[TickBatch]:
 
 
 def as_read(written: list[TickBatch]) -> list[TickBatch]:
-    """Return what a reader keeps: no lower generation, no second twice."""
+    """Return what a consumer keeps: no lower generation, no second twice."""
     kept: list[TickBatch] = []
     for batch in written:
         if not kept or (batch.second > kept[-1].second and batch.generation >= kept[-1].generation):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from binance.exceptions import BinanceAPIException
 
-from app.binance import decode
-from app.collector.feed import Feed
-from app.collector.refill import Refill
+from app.collector.binance import decode
+from app.collector.market_streams import MarketStreams
+from app.collector.rest_client import RestClient
 from app.domain.ticks import Quote, Trade
 from app.exchange import Exchange, replay
 from app.exchange.faults import Fault
@@ -47,10 +47,10 @@ def replaced(reason: str) -> float:
 
 
 @asynccontextmanager
-async def feeding(settings: Settings) -> AsyncIterator[tuple[Feed, Heard]]:
+async def feeding(settings: Settings) -> AsyncIterator[tuple[MarketStreams, Heard]]:
     """Run a feed."""
-    heard, refill = Heard(), Refill(settings.exchange_rest_url)
-    feed = Feed(settings, refill.client, heard.receive)
+    heard, refill = Heard(), RestClient(settings.exchange_rest_url)
+    feed = MarketStreams(settings, refill.client, heard.receive)
     task = asyncio.create_task(feed.run())
     try:
         yield feed, heard
@@ -118,7 +118,7 @@ async def test_an_exchange_that_is_away_is_one_clear_line_and_the_next_endpoint_
 async def test_rest_gives_trades_by_id_and_the_exchanges_clock(recordings: Path) -> None:
     """What lies before the start of a replay is its only history, so some must have been played."""
     async with Exchange(replay([recordings / RECORDING]), speed=20.0, hold=False) as exchange:
-        refill = Refill(exchange.rest_url)
+        refill = RestClient(exchange.rest_url)
         try:
             await asyncio.sleep(1)
             trades = await refill.trades("BTCUSDT", FIRST_ID + 5)
@@ -132,7 +132,7 @@ async def test_rest_gives_trades_by_id_and_the_exchanges_clock(recordings: Path)
 async def test_a_refusal_is_obeyed_for_as_long_as_it_says(recordings: Path) -> None:
     """429 with Retry-After: the next request waits; asking on would become a ban."""
     async with Exchange(replay([recordings / RECORDING]), speed=20.0, hold=False) as exchange:
-        refill = Refill(exchange.rest_url)
+        refill = RestClient(exchange.rest_url)
         try:
             exchange.faults.set(Fault("too_many_requests", 1.0))
             with pytest.raises(BinanceAPIException):
@@ -148,7 +148,7 @@ async def test_a_refusal_is_obeyed_for_as_long_as_it_says(recordings: Path) -> N
 async def test_endpoints_of_rest_take_turns_after_a_failure(recordings: Path) -> None:
     """The first does not exist."""
     async with Exchange(replay([recordings / RECORDING]), speed=20.0, hold=False) as exchange:
-        refill = Refill(f"http://127.0.0.1:9,{exchange.rest_url}")
+        refill = RestClient(f"http://127.0.0.1:9,{exchange.rest_url}")
         try:
             with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
                 await refill.trades("BTCUSDT", FIRST_ID)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from app import topics
-from tests.live.house import House
+from app.kafka import topics
+from tests.live.pipeline import House
 from tests.live.ticks import START, payload
 
 PARTITION = 2
@@ -57,25 +57,25 @@ async def test_hostile_messages_are_set_aside_and_good_ones_pass(house: House) -
     async with house.sending() as send:
         for number, second in enumerate(range(START, START + 12)):
             await send(topics.TICKS, payload(second), PARTITION)
-            for corridor in topics.ALL if number == 6 else ():
-                partition = PARTITION if corridor.walks else 0
+            for spec in topics.ALL if number == 6 else ():
+                partition = PARTITION if spec.partitioned else 0
                 for value in (*HOSTILE.values(), None):
-                    await send(corridor, value, partition)
+                    await send(spec, value, partition)
         for lie in LIES.values():
             await send(topics.TICKS, lie, PARTITION)
         await send(topics.TICKS, payload(START + 12), PARTITION)
         await _until_settled(house, START + 12)
     letters = await house.all(topics.DEAD)
     counts = Counter(letter.topic.rpartition(".")[2] for letter in letters)
-    wrong = {corridor.name: len(HOSTILE) + 1 for corridor in topics.ALL}
+    wrong = {spec.name: len(HOSTILE) + 1 for spec in topics.ALL}
     assert counts == wrong | {"ticks": wrong["ticks"] + len(LIES)}
     assert all(letter.reason for letter in letters)
     assert max(letter.size_bytes for letter in letters) > 8_000_000
     assert max(len(letter.payload) for letter in letters) <= 4096
     wanted = list(range(START, START + 13))
-    for corridor in (topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES):
-        seconds = [found.second for found in await house.all(corridor, _Second) if found.second]
-        assert sorted(set(seconds)) == wanted, corridor.name
+    for spec in (topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES):
+        seconds = [found.second for found in await house.all(spec, _Second) if found.second]
+        assert sorted(set(seconds)) == wanted, spec.name
 
 
 class _Second(msgspec.Struct):

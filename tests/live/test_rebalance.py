@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import ports, topics
 from app.broker.broker import Broker
+from app.kafka import topics
 from app.records import OutcomeBatch
-from tests.live.house import House
+from app.service import ports
+from tests.live.pipeline import House
 from tests.live.ticks import START, payload
 
 SECONDS = 80
@@ -132,10 +133,10 @@ async def _run(street: Street, deeds: dict[int, Deed], partitions: Any = PARTITI
             if deed := deeds.get(number):
                 await deed()  # in the middle of the batches just sent
     await _drained(first, partitions)
-    for corridor in (topics.FEATURES, topics.PREDICTIONS):
-        found = {(batch.partition, batch.second) for batch in await first.all(corridor)}
+    for spec in (topics.FEATURES, topics.PREDICTIONS):
+        found = {(batch.partition, batch.second) for batch in await first.all(spec)}
         wanted = {(partition, START + number) for partition in partitions for number in range(SECONDS)}
-        assert not wanted - found, f"{corridor.name} lost {sorted(wanted - found)}"
+        assert not wanted - found, f"{spec.name} lost {sorted(wanted - found)}"
     return _first_wins(await first.all(topics.OUTCOMES), partitions)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app import topics
+from app.kafka import topics
 from app.records import OutcomeBatch
-from tests.live.house import House
+from tests.live.pipeline import House
 from tests.live.ticks import START, payload
 
 PARTITION = 2

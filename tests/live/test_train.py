@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from app import topics
 from app.domain.promotion import LONGEST_S
 from app.exchange.server import Exchange, serve
 from app.exchange.synthetic import synthetic
-from app.heartbeat import Pulse
-from app.kafka import partitions_of, producer, reader
+from app.kafka import topics
+from app.kafka.clients import assigned_consumer, partitions_of, producer
 from app.records import ModelRelease, OutcomeBatch, Score
+from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 from app.training import trainer as train
 
@@ -45,22 +45,24 @@ async def test_a_challenger_is_trained_released_and_promoted_by_live_proof(
             train_history_s=5400, train_epochs=1,
         )  # fmt: skip
         await topics.ensure(settings)
-        trainer = asyncio.create_task(train.run(settings, Pulse()))
-        models, sender = reader(settings), producer(settings)
+        trainer = asyncio.create_task(train.run(settings, ProcessStatus()))
+        models, sender = assigned_consumer(settings), producer(settings)
         await models.start()
         await sender.start()
         try:
-            models.assign(partitions_of(topics.MODELS.full(settings), 1))
+            models.assign(partitions_of(topics.MODELS.full_name(settings), 1))
             first = await released(models)
             assert (first.role, first.kind) == ("challenger", "tensorflow")
             assert "5400 s of klines" in first.origin
             better, key = msgspec.json.encode(winning(first)), first.id.encode()
-            await sender.send_and_wait(topics.MODELS.full(settings), better, key=key, partition=0)
-            await sender.send_and_wait(topics.OUTCOMES.full(settings), outcomes(first.id, 0.03, 0.001), partition=0)
+            await sender.send_and_wait(topics.MODELS.full_name(settings), better, key=key, partition=0)
+            await sender.send_and_wait(
+                topics.OUTCOMES.full_name(settings), outcomes(first.id, 0.03, 0.001), partition=0
+            )
             assert (await released(models)).metrics == winning(first).metrics
             champion = await released(models)
             assert (champion.id, champion.role, champion.sha256) == (first.id, "champion", first.sha256)
-            await sender.send_and_wait(topics.OUTCOMES.full(settings), outcomes(first.id, -0.03, 1.0), partition=0)
+            await sender.send_and_wait(topics.OUTCOMES.full_name(settings), outcomes(first.id, -0.03, 1.0), partition=0)
             assert (await released(models)).role == "challenger"
             assert not trainer.done()
         finally:

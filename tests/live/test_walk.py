@@ -12,11 +12,11 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from app import topics
 from app.archive import query
 from app.exchange import Exchange, replay
+from app.kafka import topics
 from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
-from tests.live.house import House
+from tests.live.pipeline import House
 
 SPEED = 10.0
 AT = 40  # the tick that is followed: the first trade of this second of the recording
@@ -77,8 +77,8 @@ async def _hear(url: str, until: int) -> list[Any]:
     return heard
 
 
-async def _one(house: House, corridor: topics.Corridor, second: int) -> Any:
-    (found,) = [batch for batch in await house.all(corridor) if batch.second == second]
+async def _one(house: House, spec: topics.TopicSpec, second: int) -> Any:
+    (found,) = [batch for batch in await house.all(spec) if batch.second == second]
     assert found.partition == PARTITION
     return found
 

@@ -15,11 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app import ports, topics
 from app.archive import query
 from app.broker.reasons import BrokerError
+from app.kafka import topics
+from app.service import ports
 from app.settings import Settings
-from app.up.report import newest, walked
+from app.up.report import newest, run_record
 from tests.chart.kafka_nodes import Nodes, kafka_home
 from tests.chart.objects import environment, laid_over, render, values_of, workload
 from tests.rolling.load import Asked, Followed, asking
@@ -140,7 +141,7 @@ async def _calm(rollout: Rollout, of: Settings) -> None:
 
 
 async def _nothing_is_lost(rollout: Rollout, of: Settings, followed: Followed) -> None:
-    found = await walked(of)
+    found = await run_record(of)
     counts = found.seconds()
     assert (counts["lost"], counts["settled_twice"], counts["repeated"], found.dead) == (0, 0, 0, 0), counts
     doubled = "SELECT symbol, second FROM ticks_all GROUP BY ALL HAVING count(*) > 1"

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from app.domain.baselines import naive
 from app.domain.forecast import LEVELS, Floats, Forecaster, Rows, unit
 from app.domain.labels import Examples, join
-from app.domain.overlap import by_second, kept_share, long_run_variance
+from app.domain.long_run_variance import by_second, kept_share, long_run_variance
 from app.training.evaluate import Verdict, bootstrap_skill, diebold_mariano, evaluate, metrics
 
 NORMAL = norm.ppf(LEVELS)

@@ -15,8 +15,8 @@ from app.domain.forecast import LEVELS
 from app.domain.registry import verify
 from app.domain.series import Series, examples
 from app.exchange.synthetic import synthetic
-from app.heartbeat import Pulse
 from app.records import FeatureBatch
+from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 from app.training.cold_start import START_S, synthetic_series
 from app.training.klines import HistoryError, Klines, series_of_klines
@@ -211,14 +211,14 @@ def batches(series: Series, bars: np.ndarray[Any, Any]) -> list[FeatureBatch]:
 
 def test_live_history_equals_the_history_it_was_published_from() -> None:
     """Bars read back from `btc.features` give the same features and mids; repeats and zombies change nothing."""
-    from app.exchange.listing import listings
-    from app.exchange.process import Process
+    from app.exchange.listings import listings
+    from app.exchange.price_process import PriceProcess
     from app.training.cold_start import bars_of
 
     (listing,) = listings(("BTCUSDT",))
     series = synthetic_series(7, "BTCUSDT", START_S, 500)
     live = LiveHistory(["BTCUSDT"], 500)
-    sent = batches(series, bars_of(Process(7), listing, START_S, 500))
+    sent = batches(series, bars_of(PriceProcess(7), listing, START_S, 500))
     for batch in [*sent, *sent[-5:]]:
         live.take(batch)
     live.take(msgspec.structs.replace(sent[0], second=START_S + 900, generation=-1))
@@ -231,14 +231,14 @@ def test_live_history_equals_the_history_it_was_published_from() -> None:
 
 async def test_without_any_history_the_trainer_says_what_it_waits_for() -> None:
     """A replay: the exchange has nothing of its own and the live history has just begun."""
-    trainer = Trainer(Settings(symbols=("BTCUSDT",)), Pulse())
+    trainer = Trainer(Settings(symbols=("BTCUSDT",)), ProcessStatus())
     with pytest.raises(TrainingError, match="0 of 1800 s with quotes"):
         await trainer.once(Binance(5000, 5000).klines(3600))
 
 
 async def test_the_trainer_releases_a_challenger_from_the_exchange_s_history() -> None:
     """Named after the exchange's time, expiring by it, and telling what it was trained on."""
-    trainer = Trainer(Settings(symbols=("BTCUSDT",), train_epochs=1, release_ttl_s=60), Pulse())
+    trainer = Trainer(Settings(symbols=("BTCUSDT",), train_epochs=1, release_ttl_s=60), ProcessStatus())
     release = await trainer.once(Binance(0, 4000).klines(3600))
     assert (release.id, release.expires_ms) == ("tf-19700101-010640", 4_060_000.0)
     assert release.origin == "live: BTCUSDT 3600 s of klines to 1970-01-01 01:06:40"

@@ -1,6 +1,6 @@
 """What an unattended run says of itself."""
 
-from app.up.report import Walked, reasons
+from app.up.report import RunRecord, reasons
 
 
 def _good() -> dict:  # type: ignore[type-arg]
@@ -15,7 +15,7 @@ def _good() -> dict:  # type: ignore[type-arg]
 
 def test_a_second_without_a_prediction_is_lost() -> None:
     """Holes count between the first and the last collected second, whether the hole is in the ticks or behind them."""
-    found = Walked()
+    found = RunRecord()
     for second in (10, 11, 13):
         found.collected[second] = {0, 1}
     found.predicted |= {10: {0, 1}, 11: {0}, 13: {0, 1}}
@@ -25,7 +25,7 @@ def test_a_second_without_a_prediction_is_lost() -> None:
 
 def test_a_pair_the_worker_counted_but_did_not_publish_was_settled_twice() -> None:
     """The worker's own running count and the distinct pairs in the topic must be the same."""
-    found = Walked()
+    found = RunRecord()
     found.collected[1] = found.predicted[1] = {0}
     found.settled["5"], found.counted["5"] = 100, 101
     assert found.seconds()["settled_twice"] == 1

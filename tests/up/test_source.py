@@ -11,7 +11,7 @@ def test_names_are_read_as_people_type_them(tmp_path: Path) -> None:
     """Every way to name a source gives its kind, its name and what `btc exchange` needs."""
     file = tmp_path / "Spot BTCUSDT.dat.gz"
     file.write_bytes(b"")
-    assert source.parse("live") == source.Source("live", "live")
+    assert source.parse("live") == source.TickSource("live", "live")
     assert source.parse("synthetic").name == "synthetic-7"
     assert source.parse("synthetic:3").arguments() == ["--synthetic", "3"]
     replay = source.parse(f"replay:{file}")
@@ -21,13 +21,13 @@ def test_names_are_read_as_people_type_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "kraken", "synthetic:x", "replay:", "live:1"])
 def test_what_cannot_be_understood_is_named(text: str) -> None:
     """A word that is no source comes back in the error, with the words that are."""
-    with pytest.raises(source.SourceError, match="use live, synthetic"):
+    with pytest.raises(source.TickSourceError, match="use live, synthetic"):
         source.parse(text)
 
 
 def test_a_missing_recording_is_named() -> None:
     """A file that is not there is named with its path."""
-    with pytest.raises(source.SourceError, match=r"gone\.dat\.gz is not there"):
+    with pytest.raises(source.TickSourceError, match=r"gone\.dat\.gz is not there"):
         source.parse("replay:gone.dat.gz")
 
 

@@ -3,13 +3,13 @@
 import streamlit as st
 
 from app.board.board import Board, View
-from app.dashboard import frame, markup, rows, shared, words
+from app.dashboard import formatting, frame, markup, shared_board, table_rows
 from app.dashboard.accuracy_charts import coverage_figure, errors_figure, pit_figure, skill_figure
 
 
 def page() -> None:
     """Draw the page."""
-    horizons = [f"{horizon} s" for horizon in shared.board().horizons_s]
+    horizons = [f"{horizon} s" for horizon in shared_board.board().horizons_s]
     with frame.controls():
         st.segmented_control("Horizon", horizons, default=horizons[0], key="horizon", required=True,
                              label_visibility="collapsed", width="content")  # fmt: skip
@@ -42,13 +42,13 @@ def draw(board: Board, symbol: str, status: View) -> None:
         past = board.outcomes(symbol, horizon_s)
         frame.chart(errors_figure(past), "errors", f"Mean absolute error, {horizon_s} s ahead, over a minute")
     st.subheader(f"Scores of {symbol}, {horizon_s} s ahead", anchor=False)
-    st.html(markup.table(rows.SCORES, rows.scores(here), stale=status["stale"]))
+    st.html(markup.table(table_rows.SCORES, table_rows.scores(here), stale=status["stale"]))
 
 
 def _verdicts(board: Board, here: list[View], horizon_s: int) -> None:
     champion = board.models()["champion"]
     first = next((row for row in here if row["model"] == champion), None)
-    st.html(markup.verdict(*words.verdict(first, horizon_s)))
+    st.html(markup.verdict(*formatting.verdict(first, horizon_s)))
     for row in here:
         if row["kind"] == "tensorflow" and row is not first:
-            st.html(markup.verdict(*words.verdict(row, horizon_s)))
+            st.html(markup.verdict(*formatting.verdict(row, horizon_s)))

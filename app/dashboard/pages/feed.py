@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.board.board import Board, View
-from app.dashboard import frame, markup, rows, words
+from app.dashboard import formatting, frame, markup, table_rows
 from app.dashboard.feed_charts import activity_figure, latency_figure
 
 
@@ -26,25 +26,27 @@ def draw(board: Board, symbol: str, status: View) -> None:
     with right:
         frame.chart(latency_figure(status["latency"]), "latency", "From the second's close, stage by stage")
     st.subheader("Every symbol, the last hour", anchor=False)
-    st.html(markup.table(rows.FEED, rows.feed(feed["symbols"])))
+    st.html(markup.table(table_rows.FEED, table_rows.feed(feed["symbols"])))
     st.subheader("Newest gaps", anchor=False)
-    found = rows.gaps(feed["symbols"])
+    found = table_rows.gaps(feed["symbols"])
     st.html(
-        markup.table(rows.GAPS, found) if found else markup.verdict("good", "No gap: trade ids run without a hole.")
+        markup.table(table_rows.GAPS, found)
+        if found
+        else markup.verdict("good", "No gap: trade ids run without a hole.")
     )
 
 
-def _tiles(board: Board, symbol: str, here: View, bars: View) -> list[rows.Tile]:
+def _tiles(board: Board, symbol: str, here: View, bars: View) -> list[table_rows.Tile]:
     found = board.latest(symbol)["predictions"]
     shown_ms = frame.screen_ms(found[0]["closed_ms"]) if found else None
     return [
-        ("Complete", words.percent(here["completeness"], 2), "seconds of the last hour without a missing trade"),
-        ("Missing", words.span(here["missing_s"]), "seconds that never came"),
-        ("Late", words.span(here["late_s"]), "seconds that came complete, but after the fact"),
-        ("Age", words.number(here["age_s"], 1, " s"), "exchange time since the newest second's end"),
-        ("Trades/s", words.number(_mean(bars, "trades"), 1), "mean of the last minute"),
-        ("Quotes/s", words.number(_mean(bars, "quotes"), 1), "mean of the last minute"),
-        ("On screen after", words.number(shown_ms, 0, " ms"), "from the second's close to this picture"),
+        ("Complete", formatting.percent(here["completeness"], 2), "seconds of the last hour without a missing trade"),
+        ("Missing", formatting.span(here["missing_s"]), "seconds that never came"),
+        ("Late", formatting.span(here["late_s"]), "seconds that came complete, but after the fact"),
+        ("Age", formatting.number(here["age_s"], 1, " s"), "exchange time since the newest second's end"),
+        ("Trades/s", formatting.number(_mean(bars, "trades"), 1), "mean of the last minute"),
+        ("Quotes/s", formatting.number(_mean(bars, "quotes"), 1), "mean of the last minute"),
+        ("On screen after", formatting.number(shown_ms, 0, " ms"), "from the second's close to this picture"),
     ]
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.board.board import Board, View
-from app.dashboard import frame, markup, rows, shared, words
+from app.dashboard import formatting, frame, markup, shared_board, table_rows
 from app.dashboard.charts import Figure
 from app.dashboard.live_charts import past_band, price_figure
 
@@ -13,7 +13,7 @@ NO_PAST = "no past forecasts"
 
 def page() -> None:
     """Draw the page."""
-    choices = [NO_PAST, *(f"forecast {horizon} s before" for horizon in shared.board().horizons_s)]
+    choices = [NO_PAST, *(f"forecast {horizon} s before" for horizon in shared_board.board().horizons_s)]
     with frame.controls():
         st.segmented_control("Show the last", list(BACK_S), default="5 min", key="back", required=True,
                              label_visibility="collapsed", width="content")  # fmt: skip
@@ -32,17 +32,17 @@ def draw(board: Board, symbol: str, status: View) -> None:
     back_s = BACK_S[st.session_state.get("back") or "5 min"]
     bars = board.bars(symbol, back_s)
     stale = bool(prediction["stale"])
-    st.html(markup.tiles(rows.price_tiles(prediction, bars), stale=stale))
+    st.html(markup.tiles(table_rows.price_tiles(prediction, bars), stale=stale))
     frame.chart(_figure(board, symbol, prediction, bars, back_s), "price")
     if prediction["flags"]:
         st.html(markup.line(["<span>Flags</span>", markup.flags(prediction["flags"])]))
         st.html(markup.meanings(prediction["flags"]))
-    st.subheader(f"Forecast of {symbol}, made at {words.clock(prediction['second'] + 1)} UTC", anchor=False)
-    st.html(markup.table(rows.FORECAST, rows.forecast(prediction), stale=stale))
+    st.subheader(f"Forecast of {symbol}, made at {formatting.clock(prediction['second'] + 1)} UTC", anchor=False)
+    st.html(markup.table(table_rows.FORECAST, table_rows.forecast(prediction), stale=stale))
     st.subheader("What each model says", anchor=False)
     models = board.models()
-    st.html(markup.verdict("dim", words.model_line(models["tensorflow"], models["champion"])))
-    st.html(markup.table(rows.opinion_columns(prediction), rows.opinions(prediction), stale=stale))
+    st.html(markup.verdict("dim", formatting.model_line(models["tensorflow"], models["champion"])))
+    st.html(markup.table(table_rows.opinion_columns(prediction), table_rows.opinions(prediction), stale=stale))
 
 
 def _figure(board: Board, symbol: str, prediction: View, bars: View, back_s: int) -> Figure:

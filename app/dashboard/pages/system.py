@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.board.board import Board, View
 from app.clock import wall_ms
-from app.dashboard import frame, markup, rows
+from app.dashboard import frame, markup, table_rows
 from app.dashboard.feed_charts import resources_figure
 
 
@@ -17,14 +17,14 @@ def page() -> None:
 
 def draw(board: Board, _symbol: str, status: View) -> None:
     """Draw one second."""
-    st.html(markup.tiles(rows.objectives(status)))
+    st.html(markup.tiles(table_rows.objectives(status)))
     beats = status["processes"]
-    resources = {rows.label(beat): board.resources(beat["process"], beat["instance"]) for beat in beats}
+    resources = {table_rows.label(beat): board.resources(beat["process"], beat["instance"]) for beat in beats}
     st.subheader("Processes", anchor=False)
     if not beats:
         frame.message("No process has sent a heartbeat yet.")
         return
-    st.html(markup.table(rows.PROCESSES, rows.processes(beats, resources, wall_ms())))
+    st.html(markup.table(table_rows.PROCESSES, table_rows.processes(beats, resources, wall_ms())))
     left, right = st.columns(2)
     with left:
         frame.chart(resources_figure(resources, "cpu_percent", " %"), "cpu", "CPU, percent of one core")
@@ -32,4 +32,4 @@ def draw(board: Board, _symbol: str, status: View) -> None:
         frame.chart(resources_figure(resources, "rss_mb", " MB"), "memory", "Memory")
     if status["dead"]["last"]:
         st.subheader("Newest dead letters", anchor=False)
-        st.html(markup.table(rows.DEAD, rows.dead_letters(status["dead"]["last"])))
+        st.html(markup.table(table_rows.DEAD, table_rows.dead_letters(status["dead"]["last"])))

@@ -1,0 +1,71 @@
+"""`btc models`: what was released, who serves. What enters: `btc.models` and a person's word; what leaves: a record.
+
+A release is promoted, rolled back to, or retired by writing it again with another role; workers follow within a
+second, without a restart.
+"""
+
+import time
+from datetime import UTC, datetime
+
+import msgspec
+
+from app.domain.registry import Registry
+from app.kafka.clients import producer
+from app.kafka.topics import MODELS
+from app.records import ModelRelease, Role
+from app.releases import packaged
+from app.settings import Settings
+from app.up.report import messages
+
+
+class ModelError(ValueError):
+    """A release that cannot be given that role: what and what to do."""
+
+
+async def registry(settings: Settings) -> Registry:
+    """Return the releases as they stand: those packaged, then those of the topic in order."""
+    known = Registry()
+    for release in packaged():
+        known.take(release)
+    async for release in messages(settings, MODELS, ModelRelease):
+        known.take(release)
+    return known
+
+
+async def give_role(settings: Settings, name: str, role: Role) -> ModelRelease:
+    """Write a release again with another role and return it.
+
+    Raises:
+        ModelError: there is no release of that name.
+
+    """
+    known = await registry(settings)
+    release = known.releases.get(name)
+    if release is None:
+        have = ", ".join(known.releases) or "none"
+        raise ModelError(f"no release is called {name!r}; there are: {have}")
+    changed = msgspec.structs.replace(release, role=role)
+    sender = producer(settings)
+    await sender.start()
+    try:
+        await sender.send_and_wait(
+            MODELS.full_name(settings), msgspec.json.encode(changed), key=name.encode(), partition=0
+        )
+    finally:
+        await sender.stop()
+    return changed
+
+
+def rows(known: Registry) -> list[tuple[str, str, str, str, str]]:
+    """Return id, role, when it was made, held-out figures and origin of each release, newest last."""
+    running = {release.id: role for release, role in known.running(time.time() * 1000.0)}
+    return [
+        (
+            release.id,
+            running.get(release.id, f"{release.role}, resting"),
+            datetime.fromtimestamp(release.created_ms / 1000.0, UTC).strftime("%Y-%m-%d %H:%M"),
+            ", ".join(f"{name} {value:.4g}" for name, value in list(release.metrics.items())[:4]),
+            release.origin,
+        )
+        for release in known.releases.values()
+    ]

@@ -1,0 +1,1 @@
+"""Kafka for every process: client options, topics, reading."""

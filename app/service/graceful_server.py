@@ -1,0 +1,65 @@
+"""A door that people call. What enters: an ASGI application; what leaves: a server that leaves without failing anybody.
+
+A client that keeps its connection would send the next request into one that is just being closed. So a door that leaves
+first lingers: it goes on answering, and every answer closes its connection; whoever asks again asks another replica.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LINGER_S = 1.0  # a client that asks less often than this may still meet a closed connection, and must ask again
+CLOSE = (b"connection", b"close")
+
+
+class EmbeddedServer(uvicorn.Server):
+    """A server inside somebody else's loop: it leaves the signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signal."""
+        yield
+
+
+class GracefulServer(EmbeddedServer):
+    """Serves until cancelled; then lingers, finishes what was asked and closes every WebSocket."""
+
+    def __init__(self, app: ASGIApp, *, closing_s: float, **config: Any) -> None:
+        self._app, self._leaving, self._closing_s = app, False, closing_s
+        config |= {"interface": "asgi3", "access_log": False, "timeout_graceful_shutdown": closing_s}
+        super().__init__(uvicorn.Config(self._pass, **config))
+
+    async def until_cancelled(self, listener: socket.socket | None = None) -> None:
+        """Serve on a socket that listens, or on the configured address."""
+        task = asyncio.create_task(self.serve(sockets=[listener] if listener else None), name="door")
+        try:
+            await asyncio.shield(task)
+        finally:
+            try:
+                await self._linger()
+            finally:  # told twice, it leaves at once
+                self.should_exit = True
+                await asyncio.wait([task], timeout=self._closing_s + 2)
+
+    async def _linger(self) -> None:
+        self._leaving, loop = True, asyncio.get_running_loop()
+        deadline = loop.time() + LINGER_S
+        while self.server_state.connections and loop.time() < deadline:
+            await asyncio.sleep(0.05)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._leaving:
+            await self._app(scope, receive, send)
+            return
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), CLOSE]}
+            await send(message)
+
+        await self._app(scope, receive, closing)

@@ -1,0 +1,93 @@
+"""What every agent asks and notes in each round. What enters: an event; what leaves: whether to work on it, figures.
+
+A second not newer than the table's last is a true repeat: its result was acknowledged before the table was written.
+"""
+
+from dataclasses import dataclass, field
+
+from faust.types import EventT
+
+from app import metrics
+from app.clock import wall_ms
+from app.records import Batch
+from app.settings import settings
+
+AHEAD_S = 60.0  # clocks of machines differ
+KEPT_S = 7 * 24 * 3600.0  # of the topics of the walk, and so of what may lie before us
+
+
+class ImplausibleError(ValueError):
+    """A batch that cannot be what it says; refused before anything was changed by it."""
+
+
+@dataclass
+class Progress:
+    """How far each stage came, for health, heartbeats and the drain."""
+
+    second: dict[str, float] = field(default_factory=dict)  # stage → newest second, exchange time
+    at_ms: dict[str, float] = field(default_factory=dict)  # stage → wall time of its newest batch
+    newest: dict[tuple[str, int], Batch] = field(default_factory=dict)  # stage, partition → what was finished last
+
+
+PROGRESS = Progress()
+
+
+def admit(stage: str, event: EventT, last: int | None) -> bool:
+    """Say whether a batch is to be worked on; count it where it is a repeat or a zombie's.
+
+    Raises:
+        ImplausibleError: the batch cannot be what it says: another partition, a second that has not come yet.
+
+    """
+    batch: Batch = event.value
+    partition = event.message.partition
+    before = PROGRESS.newest.get((stage, partition))
+    if batch.partition != partition:
+        raise ImplausibleError(f"says partition {batch.partition}, came through {partition}")
+    if reason := implausible_reason(batch, before, wall_ms(), settings().speed):
+        raise ImplausibleError(reason)
+    if last is not None and batch.second <= last:
+        metrics.REPEATED.labels(stage).inc()
+        return False
+    if before and batch.generation < before.generation:
+        metrics.ZOMBIE.labels(stage).inc()
+        return False
+    return True
+
+
+def implausible_reason(batch: Batch, before: Batch | None, now_ms: float, speed: float) -> str:
+    """Return why a batch cannot have been closed by now, or "".
+
+    One second taken from the far future would make every true one after it a repeat. Live, exchange time is wall time.
+    At another speed it may be ahead by what a run could gain while the topics are kept, and moves on from the batch
+    before no faster than the speed allows.
+
+    >>> now_ms = 1.75e12
+    >>> implausible_reason(Batch(partition=2, second=9_000_000_000, closed_ms=now_ms), None, now_ms, speed=1.0)
+    'second 9000000000 has not come yet'
+    >>> implausible_reason(Batch(partition=2, second=1_680_652_800, closed_ms=now_ms), None, now_ms, speed=10.0)
+    ''
+    """
+    if not 0.0 <= batch.closed_ms <= now_ms + AHEAD_S * 1000.0:
+        return f"closed at {batch.closed_ms:.0f} ms, which is not between 1970 and now"
+    if batch.second > now_ms / 1000.0 + AHEAD_S + max(0.0, speed - 1.0) * KEPT_S:
+        return f"second {batch.second} has not come yet"
+    if before and speed != 1.0:
+        passed_s = max(0.0, batch.closed_ms - before.closed_ms) / 1000.0
+        if batch.second - before.second > max(1.0, speed) * (passed_s + AHEAD_S):
+            return f"second {batch.second} cannot come {passed_s:.0f} s after {before.second} at speed {speed:g}"
+    return ""
+
+
+def mark_done(stage: str, batch: Batch, symbols: int | None = None) -> None:
+    """Note a batch as finished: acknowledged and stored."""
+    if symbols is not None:
+        metrics.SYMBOLS.labels(str(batch.partition)).set(symbols)
+    now_ms = wall_ms()
+    PROGRESS.newest[stage, batch.partition] = Batch(
+        partition=batch.partition, second=batch.second, closed_ms=batch.closed_ms, generation=batch.generation
+    )
+    PROGRESS.second[stage] = max(batch.second, PROGRESS.second.get(stage, 0))
+    PROGRESS.at_ms[stage] = now_ms
+    metrics.BATCHES.labels(stage).inc()
+    metrics.STAGE_LATENCY.labels(stage).observe(max(0.0, (now_ms - batch.closed_ms) / 1000.0))

@@ -1,0 +1,133 @@
+"""Binance's wire."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.collector.binance import MalformedError, ShutdownNotice, decode, server_time_ms, streams, trades_of_rows
+from app.domain.ticks import Quote, Trade
+
+TRADE = {"e": "aggTrade", "E": 1733464456075, "s": "BTCUSDT", "a": 3305280883, "p": "97900.88000000",
+         "q": "0.00208000", "f": 4216590360, "l": 4216590360, "T": 1733464456074, "m": True, "M": True}  # fmt: skip
+QUOTE = {"u": 56052199039, "s": "BTCUSDT", "b": "99566.42000000", "B": "3.12604000", "a": "99566.43000000",
+         "A": "2.90961000"}  # fmt: skip
+
+
+def frame(kind: str, data: object) -> str:
+    """Return a frame of the combined stream."""
+    return json.dumps({"stream": f"btcusdt@{kind}", "data": data})
+
+
+def test_a_real_trade_is_read() -> None:
+    """The aggregate trade of a combined stream."""
+    assert decode(frame("aggTrade", TRADE), 5) == Trade("BTCUSDT", 3305280883, 1733464456074, 97900.88, 0.00208, True)
+
+
+def test_a_real_quote_is_read_under_the_time_of_its_receipt() -> None:
+    """`bookTicker` carries no time."""
+    assert decode(frame("bookTicker", QUOTE), 5) == Quote(
+        "BTCUSDT", 56052199039, 5, 99566.42, 3.12604, 99566.43, 2.90961
+    )
+
+
+def test_recorded_frames_of_every_kind_are_read_or_left_alone(recordings: Path) -> None:
+    """Klines and mark prices say nothing to the collector; futures' trades look like spot's."""
+    lines = (recordings / "binance-ws/single-frames.jsonl").read_text().splitlines()
+    kinds = [type(decode(line, 1)).__name__ for line in lines]
+    assert kinds == ["NoneType", "NoneType", "Trade", "Trade", "Quote", "Trade", "NoneType", "NoneType"]
+
+
+def test_a_rest_row_is_the_same_trade_as_its_frame() -> None:
+    """So a refilled trade cannot be told from a collected one."""
+    row = {key: TRADE[key] for key in ("a", "p", "q", "f", "l", "T", "m", "M")}
+    assert trades_of_rows("BTCUSDT", [row])[0] == decode(frame("aggTrade", TRADE), 0)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
+        '{"e":"serverShutdown","E":1770123456789}',
+    ],
+)
+def test_the_shutdown_notice_is_understood_with_and_without_a_stream(raw: str) -> None:
+    """Ten minutes before the connection closes."""
+    assert isinstance(decode(raw, 0), ShutdownNotice)
+
+
+@pytest.mark.parametrize("raw", ['{"result":null,"id":1}', "{}", frame("depth@100ms", {"u": 1}), frame("trade", {})])
+def test_frames_that_say_nothing_to_us_are_nothing(raw: str) -> None:
+    """Answers to requests, other streams."""
+    assert decode(raw, 0) is None
+
+
+HOSTILE: list[tuple[str, dict[str, object], str]] = [
+    ("aggTrade", TRADE | {"p": "NaN"}, "not finite"),
+    ("aggTrade", TRADE | {"p": "1e999"}, "not finite"),
+    ("aggTrade", TRADE | {"p": "0.00000000"}, "not above zero"),
+    ("aggTrade", TRADE | {"p": "-1"}, "not above zero"),
+    ("aggTrade", TRADE | {"p": "٣x"}, "not a number"),
+    ("aggTrade", TRADE | {"p": 97900.88}, "Expected `str`"),
+    ("aggTrade", TRADE | {"a": "3305280883"}, "Expected `int`"),
+    ("aggTrade", TRADE | {"a": 2**63}, "out of range"),
+    ("aggTrade", TRADE | {"a": 10**40}, "out of range"),
+    ("aggTrade", TRADE | {"T": -1}, "out of range"),
+    ("aggTrade", TRADE | {"T": None}, "Expected `int`"),
+    ("aggTrade", TRADE | {"m": "true"}, "Expected `bool`"),
+    ("aggTrade", {}, "missing required field"),
+    ("bookTicker", QUOTE | {"b": "Infinity"}, "not finite"),
+    ("bookTicker", QUOTE | {"B": "-0.1"}, "negative"),
+    ("bookTicker", QUOTE | {"b": "99566.44"}, "above ask"),
+    ("bookTicker", QUOTE | {"s": ["BTCUSDT"]}, "Expected `str`"),
+    ("bookTicker", {"u": 1}, "missing required field"),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "reason"), HOSTILE)
+def test_what_is_no_trade_or_quote_is_refused_with_its_reason(kind: str, data: dict[str, object], reason: str) -> None:
+    """Wrong types, missing fields, numbers that are none."""
+    with pytest.raises(MalformedError, match=reason):
+        decode(frame(kind, data), 0)
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "[]", "null", '{"stream":7}', '{"stream":"x@aggTrade","data":[1]}', "\ud800", b"\xff{"]
+)
+def test_what_is_no_frame_is_refused(raw: str | bytes) -> None:
+    """Never an error of another kind."""
+    with pytest.raises(MalformedError):
+        decode(raw, 0)
+
+
+INNER = st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
+
+
+@given(st.binary() | st.text() | INNER.map(lambda data: frame("aggTrade", data)))
+def test_no_payload_raises_anything_but_malformed(raw: str | bytes) -> None:
+    """Whatever bytes come."""
+    with suppress(MalformedError):
+        decode(raw, 0)
+
+
+@pytest.mark.parametrize("rows", ["<html>", 7, None, {"a": 1}, [None], [{"a": 1}], [TRADE | {"p": "x"}]])
+def test_hostile_rest_rows_are_refused(rows: object) -> None:
+    """An answer that is no list, a row without a price."""
+    with pytest.raises(MalformedError):
+        trades_of_rows("BTCUSDT", rows)
+
+
+@pytest.mark.parametrize("answer", [{}, {"serverTime": "now"}, [], None, {"serverTime": None}])
+def test_an_exchange_that_does_not_tell_the_time_is_refused(answer: object) -> None:
+    """Its clock is not guessed."""
+    assert server_time_ms({"serverTime": 1733464456075}) == 1733464456075.0
+    with pytest.raises(MalformedError):
+        server_time_ms(answer)
+
+
+def test_every_symbol_has_two_streams_in_lower_case() -> None:
+    """As Binance names them."""
+    assert streams(("BTCUSDT", "ETHUSDT"))[2:] == ["ethusdt@aggTrade", "ethusdt@bookTicker"]

@@ -1,0 +1,168 @@
+"""The stream cut into seconds."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.cutter import Cutter
+from app.domain.ticks import Quote, Trade
+from app.records import TickBatch, Trades
+
+GRACE_MS = 50.0
+
+
+def trade(trade_id: int, time_ms: int, symbol: str = "BTCUSDT") -> Trade:
+    """Return a trade."""
+    return Trade(symbol, trade_id, time_ms, 60_000.0 + trade_id, 0.1, trade_id % 2 == 0)
+
+
+def quote(update_id: int, time_ms: int) -> Quote:
+    """Return a quote."""
+    return Quote("BTCUSDT", update_id, time_ms, 60_000.0, 1.0, 60_000.01, 2.0)
+
+
+def cutter(second: int = 100, rate: float = 1.0) -> Cutter:
+    """Return a cutter of two symbols."""
+    return Cutter(3, ("BTCUSDT", "ETHUSDT"), second, rate)
+
+
+def ids(batch: TickBatch, symbol: str = "BTCUSDT") -> list[int]:
+    """Return the trade ids of a batch."""
+    return batch.symbols[symbol].trades.id
+
+
+def test_a_second_holds_its_first_millisecond_and_not_the_next_seconds_first() -> None:
+    """[second, second + 1)."""
+    cut = cutter()
+    for trade_id, time_ms in enumerate((100_000, 100_999, 101_000)):
+        cut.add(trade(trade_id, time_ms))
+    assert ids(cut.close(1.0, 1)) == [0, 1]
+    assert ids(cut.close(2.0, 1)) == [2]
+
+
+def test_it_closes_when_a_trade_of_a_later_second_arrives() -> None:
+    """That trade proves that the exchange has gone on."""
+    cut = cutter()
+    cut.add(trade(1, 100_999))
+    assert not cut.closable(101_010.0, GRACE_MS)
+    cut.add(trade(2, 101_000))
+    assert cut.closable(101_010.0, GRACE_MS)
+
+
+def test_a_quote_of_a_later_second_does_not_close_it() -> None:
+    """A quote's time is our own clock: trades of the second may still be under way."""
+    cut = cutter()
+    cut.add(quote(1, 101_001))
+    assert not cut.closable(101_001.0, GRACE_MS)
+
+
+@pytest.mark.parametrize(("exchange_ms", "over"), [(101_049.9, False), (101_050.0, True)])
+def test_without_trades_it_closes_a_grace_after_its_end(exchange_ms: float, over: bool) -> None:
+    """A silent second is a second."""
+    assert cutter().closable(exchange_ms, GRACE_MS) is over
+
+
+def test_the_grace_is_wall_time_so_a_fast_replay_waits_longer_on_the_exchanges_clock() -> None:
+    """50 ms at speed 20 are a second."""
+    fast = cutter(rate=20.0)
+    assert not fast.closable(101_999.0, GRACE_MS)
+    assert fast.closable(102_000.0, GRACE_MS)
+
+
+def test_a_trade_far_ahead_of_the_clock_does_not_close_a_second_that_has_only_begun() -> None:
+    """A skewed clock or a damaged time."""
+    cut = cutter()
+    cut.add(trade(1, 130_000))
+    assert not cut.closable(99_900.0, GRACE_MS)
+    assert cut.closable(100_000.0, GRACE_MS)
+    assert ids(cut.close(1.0, 1)) == []
+
+
+def test_a_late_trade_joins_the_open_second_under_its_own_time_and_is_counted() -> None:
+    """Nothing is lost, nothing is rewritten."""
+    cut = cutter()
+    cut.add(trade(1, 100_500))
+    cut.close(1.0, 1)
+    cut.add(trade(2, 100_998))
+    cut.add(trade(3, 101_001))
+    ticks = cut.close(2.0, 1).symbols["BTCUSDT"]
+    assert (ticks.trades.time_ms, ticks.late, ticks.last_id) == ([100_998, 101_001], 1, 3)
+
+
+def test_silent_seconds_and_silent_symbols_carry_the_last_id() -> None:
+    """So every batch says where every symbol stands."""
+    cut = cutter()
+    cut.add(trade(7, 100_500))
+    first, second = cut.close(1.0, 1), cut.close(2.0, 1)
+    assert [batch.symbols["BTCUSDT"].last_id for batch in (first, second)] == [7, 7]
+    assert second.symbols["BTCUSDT"].trades == Trades()
+    assert second.symbols["ETHUSDT"].last_id == -1
+    assert (first.second, second.second, second.partition) == (100, 101, 3)
+
+
+def test_trades_out_of_order_leave_in_order_of_id_and_repeats_leave_once() -> None:
+    """Two sockets, one of them slower."""
+    cut = cutter()
+    taken = [cut.add(trade(trade_id, 100_100 + trade_id)) for trade_id in (1, 3, 2, 3, 1, 4)]
+    assert taken == [True, True, True, False, False, True]
+    assert ids(cut.close(1.0, 1)) == [1, 2, 3, 4]
+
+
+def test_ids_given_up_are_missing_in_the_next_batch_and_in_no_other() -> None:
+    """The ledger shows every gap once."""
+    cut = cutter()
+    cut.add(trade(1, 100_100))
+    cut.add(trade(5, 100_200))
+    assert [symbol for symbol, _ in cut.holes()] == ["BTCUSDT"]
+    assert cut.give_up("BTCUSDT", 2, 4) == 2
+    assert [cut.close(1.0, 1).symbols["BTCUSDT"].missing, cut.close(2.0, 1).symbols["BTCUSDT"].missing] == [2, 0]
+
+
+def test_a_quote_seen_before_is_dropped_and_an_older_one_too() -> None:
+    """The best bid and ask only move forward."""
+    cut = cutter()
+    assert [cut.add(quote(update_id, 100_100)) for update_id in (50, 50, 49, 51)] == [True, False, False, True]
+
+
+def test_a_damaged_update_id_does_not_silence_the_quotes_behind_it() -> None:
+    """An id far below the last one means that the last one was wrong."""
+    cut = cutter()
+    assert [cut.add(quote(update_id, 100_100)) for update_id in (50, 2**62, 51, 52)] == [True] * 4
+
+
+def test_a_quote_from_before_the_open_second_belongs_to_it() -> None:
+    """Our clock was set back a little."""
+    cut = cutter()
+    cut.add(quote(1, 99_990))
+    assert cut.close(1.0, 1).symbols["BTCUSDT"].quotes.time_ms == [100_000]
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (trade(8, 100_500), ""),
+        (trade(8, 160_501), "trade time 160501 is in the future"),
+        (trade(10**9, 100_500), "trade id 1000000000 jumps too far"),
+        (quote(8, 100_500), ""),
+    ],
+)
+def test_what_cannot_be_true_is_refused_with_its_reason(event: Trade | Quote, reason: str) -> None:
+    """A minute ahead, a million ids ahead."""
+    cut = cutter()
+    cut.add(trade(7, 100_000))
+    assert cut.implausible(event, 100_500.0) == reason
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(95_000, 110_000)), max_size=60))
+def test_whatever_comes_every_id_leaves_once_and_every_second_is_there(arrivals: list[tuple[int, int]]) -> None:
+    """Late, early, repeated, out of order."""
+    cut = cutter(second=95)
+    cut.markets["BTCUSDT"].ids.next = 0
+    for trade_id, time_ms in arrivals:
+        cut.add(trade(trade_id, time_ms))
+    closed = [cut.close(1.0, 1) for _ in range(16)]
+    written = [trade_id for batch in closed for trade_id in ids(batch)]
+    assert sorted(written) == sorted({trade_id for trade_id, _ in arrivals})
+    assert [batch.second for batch in closed] == list(range(95, 111))
+    assert msgspec.json.decode(msgspec.json.encode(closed[0]), type=TickBatch) == closed[0]
