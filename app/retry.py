@@ -1,33 +1,89 @@
-"""One verb for what must not be lost: do it again until it works. What enters: a step; what leaves: its success."""
+"""Retries with exponential backoff and jitter: one policy for brokers, disks and the exchange."""
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from aiokafka.errors import MessageSizeTooLargeError
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
 
 from app import metrics
 from app.logs import logger
 
-log = logger("persist")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+HEALTHY_S = 30.0  # an attempt that lasted so long had worked: the next failure starts the backoff anew
+T = TypeVar("T")
+Errors = type[Exception] | tuple[type[Exception], ...]
+log = logger("retry")
+set_on_retry_hooks(())  # the log line and the metric are written here, with the reason
 
 
-async def retrying(step: Callable[[], Awaitable[None]], what: str) -> None:
-    """Await a step, again and again with growing pauses, until it succeeds; only cancellation ends it early.
+def error_reason(error: BaseException) -> str:
+    """Return what an error says, or its type where it says nothing.
 
-    Raises:
-        MessageSizeTooLargeError: or what Faust made of it; the next time would be no better.
-
+    >>> error_reason(TimeoutError())
+    'TimeoutError'
     """
-    wait_s = FIRST_WAIT_S
-    while True:
+    return str(error) or type(error).__name__
+
+
+async def retrying(
+    step: Callable[[], Awaitable[T]],
+    what: str,
+    *,
+    process: str = "worker",
+    on: Errors = Exception,
+    unless: Callable[[Exception], bool] = lambda _error: False,
+    first_wait_s: float = FIRST_WAIT_S,
+    longest_wait_s: float = LONGEST_WAIT_S,
+) -> T:
+    """Await `step` until it succeeds and return its result; every failure is logged and counted.
+
+    Pauses double from `first_wait_s` to `longest_wait_s`, plus a random part of `first_wait_s`. Only cancellation, an
+    error that is not in `on`, or one for which `unless` is true ends the attempts.
+    """
+
+    def is_retried(error: Exception) -> bool:
+        if not isinstance(error, on) or unless(error):
+            return False
+        metrics.ERRORS.labels(process, type(error).__name__).inc()
+        log.warning(f"cannot {what}, trying again", reason=error_reason(error))
+        return True
+
+    attempts = stamina.retry_context(
+        is_retried, attempts=None, timeout=None, wait_initial=first_wait_s, wait_max=longest_wait_s,
+        wait_jitter=first_wait_s,
+    )  # fmt: skip
+    async for attempt in attempts:
+        with attempt:
+            return await step()
+    raise AssertionError("attempts without a limit have no end")
+
+
+async def keep_running(
+    work: Callable[[], Awaitable[None]],
+    what: str,
+    *,
+    process: str,
+    on: Errors,
+    first_wait_s: float = 0.5,
+    longest_wait_s: float = LONGEST_WAIT_S,
+) -> None:
+    """Await `work`, and again after each failure, until it returns or is cancelled; see `retrying` for the pauses."""
+
+    async def attempt() -> bool:
+        started_s = time.monotonic()
         try:
-            await step()
-            return
-        except Exception as error:  # brokers and disks fail in many types; all of them pass
-            if any(isinstance(one, MessageSizeTooLargeError) for one in (error, error.__cause__)):
+            await work()
+        except on as error:
+            if time.monotonic() - started_s < HEALTHY_S:
                 raise
-            metrics.ERRORS.labels("worker", type(error).__name__).inc()
-            log.warning(f"cannot {what}, trying again", reason=str(error) or type(error).__name__, in_s=wait_s)
-        await asyncio.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            metrics.ERRORS.labels(process, type(error).__name__).inc()
+            log.warning(f"cannot {what}, trying again", reason=error_reason(error))
+            return False
+        return True
+
+    while not await retrying(
+        attempt, what, process=process, on=on, first_wait_s=first_wait_s, longest_wait_s=longest_wait_s
+    ):
+        pass

@@ -104,6 +104,21 @@ class Settings(BaseSettings):
         """The brokers every client connects to, as host:port,host:port."""
         return self.kafka_url.removeprefix("kafka://") or f"127.0.0.1:{self.broker_port}"
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables from which another process reads these settings; defaults are left out.
+
+        >>> Settings(symbols=("BTCUSDT", "ETHUSDT"), partitions=2).environment()
+        {'BTC_PARTITIONS': '2', 'BTC_SYMBOLS': 'BTCUSDT,ETHUSDT'}
+        """
+        changed = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return {f"BTC_{name.upper()}": _as_text(value) for name, value in changed.items() if value is not None}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:

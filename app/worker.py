@@ -41,7 +41,7 @@ class WorkerServices:
     """What stands beside the stream while the worker runs: health pages, heartbeats, the models."""
 
     def __init__(self, of: Settings) -> None:
-        self._settings, self._stack, self._watch = of, AsyncExitStack(), Watchdog(of)
+        self._settings, self._stack, self._watchdog = of, AsyncExitStack(), Watchdog(of)
         self._pulse = ProcessStatus(refresh=self._refresh)
 
     async def prepare(self) -> None:
@@ -50,9 +50,10 @@ class WorkerServices:
         logs.set_up(self._settings, "worker")
         await wait_for_topics(self._settings, (*topics.ALL, *topics.CHANGELOGS))
         await claim_tables(self._settings)
-        serving = health.serving(self._settings.host, self._settings.worker_port, self._watch.alive, self._watch.ready)
+        checks = health.Checks(self._watchdog.stall_reason, self._watchdog.not_ready_reason)
+        serving = health.serving(self._settings.host, self._settings.worker_port, checks)
         await self._stack.enter_async_context(serving)
-        self._beside(self._watch.keep(), "watch")
+        self._beside(self._watchdog.run(), "watchdog")
         await SERVING.open()
         freeze_memory()
         self._beside(SERVING.follow(), "models")
@@ -66,8 +67,8 @@ class WorkerServices:
         await self._stack.aclose()
 
     def _refresh(self) -> None:
-        self._watch.look()
-        lag = {f"lag_{name.rpartition('.')[2]}": float(count) for name, count in self._watch.lag().items()}
+        self._watchdog.observe()
+        lag = {f"lag_{name.rpartition('.')[2]}": float(count) for name, count in self._watchdog.lag().items()}
         self._pulse.progress = {**{f"second_{stage}": s for stage, s in PROGRESS.second.items()}, **lag}
 
 

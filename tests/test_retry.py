@@ -1,12 +1,12 @@
-"""What must not be lost is done again until it works."""
+"""What must not be lost is tried again until it works."""
 
 import asyncio
+import time
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError
-from faust.exceptions import ProducerSendError
+from aiokafka.errors import KafkaError
 
-from app.retry import retrying
+from app import metrics, retry
 
 
 @pytest.fixture
@@ -17,50 +17,75 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         made.append(seconds)
 
-    monkeypatch.setattr("app.retry.asyncio.sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return made
 
 
-async def test_a_step_that_works_is_done_once(waits: list[float]) -> None:
-    """No pause, no second time."""
-    done: list[int] = []
+async def test_a_step_that_works_runs_once(waits: list[float]) -> None:
+    """No pause, no second time, and its result comes back."""
 
-    async def step() -> None:
-        done.append(1)
+    async def step() -> int:
+        return 7
 
-    await retrying(step, "write")
-    assert (done, waits) == ([1], [])
+    assert (await retry.retrying(step, "write"), waits) == (7, [])
 
 
-async def test_a_step_that_fails_is_done_again_after_growing_pauses(waits: list[float]) -> None:
-    """Eight failures of any type, each pause twice the last, none longer than five seconds."""
+async def test_a_step_that_fails_runs_again_after_growing_pauses(waits: list[float]) -> None:
+    """Eight failures of any type, each pause twice the last and a random bit longer, none above five seconds."""
     left = [OSError("disk full"), *(RuntimeError(str(n)) for n in range(7))]
+    counted = metrics.ERRORS.labels("test", "RuntimeError")
+    before = counted._value.get()
 
     async def step() -> None:
         if left:
             raise left.pop()
 
-    await retrying(step, "write")
-    assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    await retry.retrying(step, "write", process="test")
+    expected = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert len(waits) == len(expected)
+    assert all(least <= wait <= min(least + 0.1, 5.0) for wait, least in zip(waits, expected, strict=True))
+    assert counted._value.get() == before + 7
 
 
 async def test_cancellation_ends_it(waits: list[float]) -> None:
-    """Who waits for brokers that never come back can still be stopped."""
+    """A process that waits for brokers that never come back can still be stopped."""
 
     async def step() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await retrying(step, "send")
+        await retry.retrying(step, "send")
     assert waits == []
 
 
-async def test_what_can_never_work_is_not_tried_again(waits: list[float]) -> None:
-    """A message too large for the brokers is set aside by whoever sends it, instead of blocking its partition."""
+async def test_an_error_that_cannot_pass_is_not_tried_again(waits: list[float]) -> None:
+    """Neither one that was not named, nor one that the caller knows to be final."""
 
     async def step() -> None:
-        raise ProducerSendError("too large") from MessageSizeTooLargeError()
+        raise ValueError("too large")
 
-    with pytest.raises(ProducerSendError):
-        await retrying(step, "send")
+    with pytest.raises(ValueError, match="too large"):
+        await retry.retrying(step, "send", unless=lambda error: "too large" in str(error))
+    with pytest.raises(ValueError, match="too large"):
+        await retry.retrying(step, "send", on=OSError)
     assert waits == []
+
+
+async def test_a_connection_that_had_worked_starts_the_backoff_anew(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three failures in a row, then an hour of work, then one failure: its pause is the first one again."""
+    now_s = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    lasting_s = [0.0, 0.0, 0.0, 3600.0, 0.0]
+
+    async def work() -> None:
+        nonlocal now_s
+        if lasting_s:
+            now_s += lasting_s.pop(0)
+            raise KafkaError("away")
+
+    await retry.keep_running(work, "follow", process="test", on=(KafkaError, OSError))
+    assert [round(wait) for wait in waits] == pytest.approx([1, 1, 2, 1], abs=0.6)
+    assert waits[2] > 1.9
+    assert waits[3] < 1.1

@@ -56,10 +56,10 @@ def collect() -> None:
 
     async def work(settings: "Settings", process_status: "ProcessStatus") -> None:
         collecting = collector.Collector(settings)
-        process_status.progress, process_status.alive, process_status.ready = (
+        process_status.progress, process_status.stall_reason, process_status.not_ready_reason = (
             collecting.progress,
-            collecting.alive,
-            collecting.ready,
+            collecting.stall_reason,
+            collecting.not_ready_reason,
         )
         await collecting.run()
 

@@ -46,12 +46,12 @@ class Collector:
         """What it is doing, refreshed every second in place; see `CollectorMetrics`."""
         return self.tally.progress
 
-    def alive(self) -> str:
+    def stall_reason(self) -> str:
         """Return why it makes no progress, or "": seconds it is responsible for must be written."""
         lag_s = self._lag_s()
         return f"no second was written for {lag_s:.0f} s" if lag_s > STUCK_S else ""
 
-    def ready(self) -> str:
+    def not_ready_reason(self) -> str:
         """Return what is missing before it can collect, or "": the exchange's clock, a place in the group."""
         if not self._intake.ready.is_set():
             return "the exchange has not been heard yet"

@@ -39,7 +39,7 @@ async def _follow(settings: Settings, board: Board, visitors: Visitors, leave: a
     process_status.refresh = lambda: _tell(process_status, board, visitors)
     async with (
         heartbeat.heartbeats(settings, "dashboard", process_status),
-        health.serving(settings.host, settings.metrics_port, lambda: "", lambda: not_ready(board)),
+        health.serving(settings.host, settings.metrics_port, health.Checks(lambda: "", lambda: not_ready(board))),
     ):
         await board.start()
         try:

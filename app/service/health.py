@@ -1,11 +1,9 @@
-"""Is a process alive, ready, and what has it measured? What enters: two checks; what leaves: three small pages.
-
-Liveness follows progress, not the mere answer: a check returns the reason why it fails, or "".
-"""
+"""Health pages of a process: `/healthz`, `/readyz` and `/metrics`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,22 +14,25 @@ from starlette.routing import Route
 
 from app.service.graceful_server import EmbeddedServer
 
-Check = Callable[[], str]
+
+@dataclass
+class Checks:
+    """Why a process must be restarted, and why it does not work yet; "" where neither is so."""
+
+    stall_reason: Callable[[], str] = lambda: ""  # follows progress, not the mere answer
+    not_ready_reason: Callable[[], str] = lambda: ""
 
 
-def pages(alive: Check, ready: Check) -> Starlette:
+def pages(checks: Checks) -> Starlette:
     """Return `/healthz`, `/readyz` and `/metrics`; the checks run in the server's loop, whose things they look at.
 
     Never as plain functions: Starlette runs those in a thread, where Faust, asked for a part it has not made yet, makes
     it on a loop of that thread, which never turns. The worker then waits for its tables for ever.
-
-    >>> [route.path for route in pages(lambda: "", lambda: "").routes]
-    ['/healthz', '/readyz', '/metrics']
     """
 
-    def answer(check: Check) -> Callable[[Request], Awaitable[Response]]:
+    def answer(reason_of: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
         async def page(_request: Request) -> Response:
-            reason = check()
+            reason = reason_of()
             return PlainTextResponse(reason or "ok", status_code=503 if reason else 200)
 
         return page
@@ -40,18 +41,27 @@ def pages(alive: Check, ready: Check) -> Starlette:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
-        routes=[Route("/healthz", answer(alive)), Route("/readyz", answer(ready)), Route("/metrics", metrics)]
+        routes=[
+            Route("/healthz", answer(lambda: checks.stall_reason())),
+            Route("/readyz", answer(lambda: checks.not_ready_reason())),
+            Route("/metrics", metrics),
+        ]
     )
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, alive: Check, ready: Check) -> AsyncIterator[None]:
+async def serving(host: str, port: int, checks: Checks) -> AsyncIterator[None]:
     """Serve the pages while the body runs; port 0 serves nothing."""
     if not port:
         yield
         return
     config = uvicorn.Config(
-        pages(alive, ready), host=host, port=port, log_level="warning", access_log=False, lifespan="off"
+        pages(checks),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
     )
     server = EmbeddedServer(config)
     task = asyncio.create_task(server.serve())

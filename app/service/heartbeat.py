@@ -19,6 +19,7 @@ from app.kafka import topics
 from app.kafka.clients import producer
 from app.logs import logger
 from app.records import Heartbeat
+from app.service.health import Checks
 from app.settings import Settings
 
 EVERY_S = 5.0
@@ -27,22 +28,12 @@ log = logger("heartbeat")
 
 
 @dataclass
-class ProcessStatus:
-    """What a process shows of its work; it may change the fields at any time."""
+class ProcessStatus(Checks):
+    """What a process shows of its work; the work may set the fields at any time."""
 
     progress: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     refresh: Callable[[], None] = lambda: None  # called before each heartbeat
-    alive: Callable[[], str] = lambda: ""  # why the process must be restarted, or ""
-    ready: Callable[[], str] = lambda: ""  # why it does not work yet, or ""
-
-    def is_alive(self) -> str:
-        """Return what `alive` says now; the work may have set it meanwhile."""
-        return self.alive()
-
-    def is_ready(self) -> str:
-        """Return what `ready` says now; the work may have set it meanwhile."""
-        return self.ready()
 
 
 def release_version() -> str:

@@ -55,7 +55,7 @@ async def _live(name: str, settings: Settings, work: Work) -> None:
     await wait_for_topics(settings)
     async with (
         heartbeat.heartbeats(settings, name, process_status),
-        health.serving(settings.host, settings.metrics_port, process_status.is_alive, process_status.is_ready),
+        health.serving(settings.host, settings.metrics_port, process_status),
     ):
         log.info(f"{name} started", source=settings.source, kafka=settings.bootstrap)
         with suppress(asyncio.CancelledError):

@@ -9,6 +9,7 @@ from faust.types import EventT
 
 from app import metrics
 from app.clock import wall_ms
+from app.domain.acceptance import refusal_reason
 from app.records import Batch
 from app.settings import settings
 
@@ -46,13 +47,10 @@ def admit(stage: str, event: EventT, last: int | None) -> bool:
         raise ImplausibleError(f"says partition {batch.partition}, came through {partition}")
     if reason := implausible_reason(batch, before, wall_ms(), settings().speed):
         raise ImplausibleError(reason)
-    if last is not None and batch.second <= last:
-        metrics.REPEATED.labels(stage).inc()
-        return False
-    if before and batch.generation < before.generation:
-        metrics.ZOMBIE.labels(stage).inc()
-        return False
-    return True
+    refusal = refusal_reason(batch, last_second=last, last_generation=before.generation if before else 0)
+    if refusal:
+        (metrics.REPEATED if refusal == "repeated" else metrics.ZOMBIE).labels(stage).inc()
+    return not refusal
 
 
 def implausible_reason(batch: Batch, before: Batch | None, now_ms: float, speed: float) -> str:

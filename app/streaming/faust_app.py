@@ -10,6 +10,7 @@ from typing import Any
 
 import faust
 import msgspec
+from aiokafka.errors import MessageSizeTooLargeError
 from faust.exceptions import ValueDecodeError
 from faust.types import Message
 
@@ -175,7 +176,11 @@ async def publish(spec: topics.TopicSpec, record: Any, partition: int = 0) -> No
         await (await app.send(name, key=key, value=value, partition=partition, key_serializer="raw",
                               value_serializer="raw"))  # fmt: skip
 
-    await retrying(send, f"send to {name}/{partition}")
+    await retrying(send, f"send to {name}/{partition}", unless=_is_too_large)
+
+
+def _is_too_large(error: Exception) -> bool:
+    return any(isinstance(one, MessageSizeTooLargeError) for one in (error, error.__cause__))
 
 
 async def store(table: faust.Table, key: bytes, value: bytes) -> None:

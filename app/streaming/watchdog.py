@@ -52,9 +52,11 @@ class Watchdog:
         return found
 
     def _places(self) -> set[Any]:
-        return {place for place in app.consumer.assignment() if place.topic in self._names} if self.running() else set()
+        return (
+            {place for place in app.consumer.assignment() if place.topic in self._names} if self.is_running() else set()
+        )
 
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Say whether the app has joined its group and recovered its tables."""
         recovery = app.tables._recovery  # noqa: SLF001 – the property would make one, bound to the loop that asks first
         return bool(
@@ -63,10 +65,10 @@ class Watchdog:
             and not (recovery.in_recovery or app.rebalancing or app.should_stop)
         )
 
-    def look(self) -> None:
+    def observe(self) -> None:
         """Note whether anything moved since the last look; without lag, standing still is fine."""
         now = self._signs()
-        if now != self._seen or (self.running() and not any(self.lag().values())):
+        if now != self._seen or (self.is_running() and not any(self.lag().values())):
             self._moved_s = time.monotonic()
         self._seen = now
 
@@ -74,32 +76,32 @@ class Watchdog:
         recovery, consumer = app.tables._recovery, app._consumer  # noqa: SLF001 – neither must be made by looking
         recovered = sum((recovery.active_offsets or {}).values()) if recovery else 0
         committed = sum(offset or 0 for offset in consumer._committed_offset.values()) if consumer else 0  # noqa: SLF001
-        return tuple(PROGRESS.second.items()), recovered, committed, SERVING.ready.is_set(), self.running()
+        return tuple(PROGRESS.second.items()), recovered, committed, SERVING.ready.is_set(), self.is_running()
 
-    def alive(self, more_s: float = 0.0) -> str:
+    def stall_reason(self, more_s: float = 0.0) -> str:
         """Return why the worker must be restarted, if it stood still `more_s` seconds longer than is fine, or ""."""
-        self.look()
+        self.observe()
         still_s = time.monotonic() - self._moved_s
-        if still_s <= (STUCK_S if self.running() else START_S) + more_s:
+        if still_s <= (STUCK_S if self.is_running() else START_S) + more_s:
             return ""
-        why = f"lag {self.lag()}" if self.running() else self.ready()
+        why = f"lag {self.lag()}" if self.is_running() else self.not_ready_reason()
         return f"no progress for {still_s:.0f} s: {why}"
 
-    def ready(self) -> str:
+    def not_ready_reason(self) -> str:
         """Return why the worker does not forecast yet, or ""."""
         if not SERVING.ready.is_set():
             return "models are not compiled yet"
-        return "" if self.running() else "tables are being recovered"
+        return "" if self.is_running() else "tables are being recovered"
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Look every few seconds until cancelled; end the process that stands still, or whose loop does."""
         try:
             while True:
                 # Fires in a thread of its own unless it is set again in time: nothing in this loop could notice.
                 faulthandler.dump_traceback_later(START_S + END_S, exit=True, file=2)
-                if self.alive(-2 * LOOK_S) and not await _answers(self._settings):
+                if self.stall_reason(-2 * LOOK_S) and not await _answers(self._settings):
                     self._moved_s = time.monotonic()
-                if reason := self.alive(END_S):
+                if reason := self.stall_reason(END_S):
                     end(reason)
                 await asyncio.sleep(LOOK_S)
         finally:

@@ -24,8 +24,8 @@ async def test_who_listens_is_asked_and_who_does_not_is_left_out() -> None:
 
     of = _settings()
     async with (
-        health.serving("127.0.0.1", of.metrics_port, lambda: "", lambda: ""),
-        health.serving("127.0.0.1", of.worker_port, lambda: "offsets stand still", lambda: ""),
+        health.serving("127.0.0.1", of.metrics_port, health.Checks(lambda: "", lambda: "")),
+        health.serving("127.0.0.1", of.worker_port, health.Checks(lambda: "offsets stand still", lambda: "")),
     ):
         await asyncio.sleep(0.3)
         assert await asyncio.to_thread(health_reasons, of) == {"metrics": "", "worker": "offsets stand still"}

@@ -283,7 +283,7 @@ async def test_a_replica_that_stops_in_order_hands_over_at_once(settings: Settin
             await until(lambda: first.progress.get("partitions") == 1)
         stopped_ms = wall_ms()
         await until(lambda: other.progress["partitions"] == 1 and other.progress["lag_s"] < 1)
-        assert (other.alive(), other.ready()) == ("", "")
+        assert (other.stall_reason(), other.not_ready_reason()) == ("", "")
         assert wall_ms() - stopped_ms < 4_000
     kept = as_read(await batches(settings))
     assert_complete(kept, up_to_now(kept))

@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from app.service import ports
-from app.service.health import pages, serving
+from app.service.health import Checks, pages, serving
 
 
 def _client(app: Starlette) -> httpx.AsyncClient:
@@ -16,7 +16,7 @@ def _client(app: Starlette) -> httpx.AsyncClient:
 
 async def test_no_reason_is_ok_and_a_reason_is_503() -> None:
     """Each page answers with its own check."""
-    async with _client(pages(lambda: "", lambda: "models are not compiled yet")) as client:
+    async with _client(pages(Checks(lambda: "", lambda: "models are not compiled yet"))) as client:
         alive, ready = await client.get("/healthz"), await client.get("/readyz")
     assert (alive.status_code, alive.text) == (200, "ok")
     assert (ready.status_code, ready.text) == (503, "models are not compiled yet")
@@ -30,7 +30,7 @@ async def test_checks_run_in_the_loop_of_what_they_look_at() -> None:
         threads.append(threading.current_thread())
         return ""
 
-    async with _client(pages(check, check)) as client:
+    async with _client(pages(Checks(check, check))) as client:
         await client.get("/healthz")
         await client.get("/readyz")
     assert threads == [threading.current_thread()] * 2
@@ -38,14 +38,14 @@ async def test_checks_run_in_the_loop_of_what_they_look_at() -> None:
 
 async def test_metrics_are_those_of_prometheus() -> None:
     """The page holds the metrics of this process."""
-    async with _client(pages(lambda: "", lambda: "")) as client:
+    async with _client(pages(Checks(lambda: "", lambda: ""))) as client:
         assert "btc_errors_total" in (await client.get("/metrics")).text
 
 
 async def test_the_pages_are_served_while_the_body_runs() -> None:
     """On a port, until the body ends; then the port is free again."""
     port = ports.free_port()
-    async with serving("127.0.0.1", port, lambda: "", lambda: ""), httpx.AsyncClient() as client:
+    async with serving("127.0.0.1", port, Checks(lambda: "", lambda: "")), httpx.AsyncClient() as client:
         for _attempt in range(100):
             try:
                 answer = await client.get(f"http://127.0.0.1:{port}/healthz")
@@ -60,5 +60,5 @@ async def test_the_pages_are_served_while_the_body_runs() -> None:
 
 async def test_port_zero_serves_nothing() -> None:
     """A process without a port runs its body all the same."""
-    async with serving("127.0.0.1", 0, lambda: "", lambda: ""):
+    async with serving("127.0.0.1", 0, Checks(lambda: "", lambda: "")):
         pass

@@ -28,6 +28,6 @@ def test_errors_that_were_survived_are_counted_by_kind() -> None:
 def test_a_pulse_asks_what_the_work_has_set_meanwhile() -> None:
     """Alive and ready are looked up when asked, not when the process_status was made."""
     process_status = ProcessStatus()
-    assert (process_status.is_alive(), process_status.is_ready()) == ("", "")
-    process_status.alive = lambda: "no progress"
-    assert process_status.is_alive() == "no progress"
+    assert (process_status.stall_reason(), process_status.not_ready_reason()) == ("", "")
+    process_status.stall_reason = lambda: "no progress"
+    assert process_status.stall_reason() == "no progress"

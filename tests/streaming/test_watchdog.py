@@ -48,10 +48,10 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
 def test_before_its_tables_are_recovered_a_worker_is_not_ready(worker: Worker) -> None:
     """Looking makes none of Faust's parts: made too early they belong to the wrong loop."""
     looking = Watchdog(Settings())
-    assert looking.ready() == "tables are being recovered"
+    assert looking.not_ready_reason() == "tables are being recovered"
     assert worker.tables._recovery is None
     worker.run()
-    assert looking.ready() == ""
+    assert looking.not_ready_reason() == ""
 
 
 @pytest.mark.parametrize("state", ["rebalancing", "should_stop"])
@@ -59,7 +59,7 @@ def test_a_worker_that_rebalances_or_stops_is_not_ready(worker: Worker, state: s
     """Nobody should send it work or count on it now."""
     worker.run()
     setattr(worker, state, True)
-    assert Watchdog(Settings()).ready()
+    assert Watchdog(Settings()).not_ready_reason()
 
 
 def test_without_lag_standing_still_is_fine(worker: Worker) -> None:
@@ -67,7 +67,7 @@ def test_without_lag_standing_still_is_fine(worker: Worker) -> None:
     worker.run()
     looking = Watchdog(Settings())
     worker.now_s = 3600.0
-    assert looking.alive() == ""
+    assert looking.stall_reason() == ""
 
 
 def test_lag_counts_what_is_not_committed_and_only_on_the_walk(worker: Worker) -> None:
@@ -92,13 +92,13 @@ def test_lag_without_progress_is_named_after_a_while(worker: Worker) -> None:
     worker.run()
     looking = Watchdog(Settings())
     worker.end = 14
-    looking.look()
+    looking.observe()
     worker.now_s = STUCK_S - 1
-    assert looking.alive() == ""
+    assert looking.stall_reason() == ""
     worker.now_s = STUCK_S + 1
-    assert looking.alive() == "no progress for 31 s: lag {'btc.ticks': 4}"
+    assert looking.stall_reason() == "no progress for 31 s: lag {'btc.ticks': 4}"
     worker.committed[PLACE] = 11
-    assert looking.alive() == ""
+    assert looking.stall_reason() == ""
 
 
 def test_a_recovery_that_moves_on_may_take_its_time(worker: Worker) -> None:
@@ -108,9 +108,9 @@ def test_a_recovery_that_moves_on_may_take_its_time(worker: Worker) -> None:
     for step in range(1, 5):
         worker.now_s = step * (START_S - 1)
         worker.recovery.active_offsets = {PLACE: step}
-        assert looking.alive() == ""
+        assert looking.stall_reason() == ""
     worker.now_s += START_S + 1
-    assert "tables are being recovered" in looking.alive()
+    assert "tables are being recovered" in looking.stall_reason()
 
 
 class EndedError(Exception):
@@ -140,7 +140,7 @@ def kept(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Any:
         quiet = SimpleNamespace(dump_traceback_later=lambda *_, **__: None, cancel_dump_traceback_later=lambda: None)
         monkeypatch.setattr(watchdog, "faulthandler", quiet)
         try:
-            await Watchdog(Settings()).keep()
+            await Watchdog(Settings()).run()
         except EndedError as error:
             return str(error)
         except asyncio.CancelledError:
