@@ -30,9 +30,11 @@ def pages(checks: Checks) -> Starlette:
     it on a loop of that thread, which never turns. The worker then waits for its tables for ever.
     """
 
-    def answer(reason_of: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
+    def answer(check: str) -> Callable[[Request], Awaitable[Response]]:
         async def page(_request: Request) -> Response:
-            reason = reason_of()
+            reason = getattr(
+                checks, check
+            )()  # looked up at each request: a process sets its checks when it has started
             return PlainTextResponse(reason or "ok", status_code=503 if reason else 200)
 
         return page
@@ -42,8 +44,8 @@ def pages(checks: Checks) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/healthz", answer(lambda: checks.stall_reason())),
-            Route("/readyz", answer(lambda: checks.not_ready_reason())),
+            Route("/healthz", answer("stall_reason")),
+            Route("/readyz", answer("not_ready_reason")),
             Route("/metrics", metrics),
         ]
     )

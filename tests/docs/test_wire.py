@@ -137,7 +137,7 @@ def walked() -> Iterator[Record]:
         yield from (ticks, rows, forecasts)
         yield outcome_batch(forecasts, *settlements.settle(forecasts), second * 1000 + 1064.0)
     yield release
-    yield measure("worker", "0", ProcessStatus({"lag": 0.0}), psutil.Process())
+    yield measure("worker", "0", ProcessStatus(progress={"lag": 0.0}), psutil.Process())
     yield DeadLetter(topic="btc.ticks", partition=2, offset=7, reason="truncated", at_ms=1.0, by="worker", payload=b"{")
 
 
