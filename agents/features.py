@@ -34,8 +34,7 @@ async def features(stream: Any) -> None:
     """Cut-up ticks → the second's bars and the feature rows of all symbols."""
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        async with STATES.guard(event):
-            windows = STATES.of(partition)
+        async with STATES.processing(event) as windows:
             if not admit("features", event, windows.last):
                 continue
             record = windows.step(batch)

@@ -33,8 +33,7 @@ async def outcomes(stream: Any) -> None:
     """Forecasts made one horizon ago → their outcomes and the running scores."""
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        async with STATES.guard(event):
-            settlements = STATES.of(partition)
+        async with STATES.processing(event) as settlements:
             if not admit("outcomes", event, settlements.last):
                 continue
             out = outcome_batch(batch, *settlements.settle(batch), wall_ms())

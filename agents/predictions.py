@@ -43,8 +43,7 @@ async def predictions(stream: Any) -> None:
     await SERVING.ready.wait()
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        async with STATES.guard(event):
-            published = STATES.of(partition)
+        async with STATES.processing(event) as published:
             if not admit("predictions", event, published.last):
                 continue
             learned = SCORES.get(str(partition).encode())

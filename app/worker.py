@@ -1,7 +1,7 @@
-"""The whole stream, put together. What enters: settings; what leaves: `app`, which `faust -A app worker` runs.
+"""The worker: agents, tables and services wired into one Faust app, which `faust -A app worker` runs.
 
-Before it joins the group, a worker ensures the topics, looks whether its RocksDB belongs to this Kafka, imports
-TensorFlow and takes the releases: whoever has partitions must be able to work on them.
+Before it joins its consumer group it makes the topics, checks that its RocksDB belongs to this Kafka, imports
+TensorFlow and compiles the models: a worker that has partitions must be able to work on them.
 """
 
 import asyncio
@@ -9,26 +9,23 @@ import gc
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-# The agents in the order of the walk.
 import agents.features
+import agents.inspection
+import agents.outcomes
 import agents.predictions
-
-import agents.outcomes  # isort: skip
-import agents.inspection  # isort: skip
-
 from app import logs
 from app.kafka import topics
 from app.kafka.clients import client_options
 from app.service import health, heartbeat
-from app.service.heartbeat import ProcessStatus
 from app.service.lifecycle import wait_for_topics
 from app.settings import Settings, settings
-from app.streaming import faust_app
 from app.streaming.admission import PROGRESS
 from app.streaming.faust_app import app
+from app.streaming.partition_state import PartitionStates, wait_until_idle
 from app.streaming.serving_models import SERVING
 from app.streaming.watchdog import Watchdog
 
@@ -38,42 +35,56 @@ log = logs.logger("worker")
 
 
 class WorkerServices:
-    """What stands beside the stream while the worker runs: health pages, heartbeats, the models."""
+    """What runs beside the agents: health pages, watchdog, models, heartbeats. It is the app's `Lifecycle`."""
 
-    def __init__(self, of: Settings) -> None:
-        self._settings, self._stack, self._watchdog = of, AsyncExitStack(), Watchdog(of)
-        self._pulse = ProcessStatus(refresh=self._refresh)
+    def __init__(self, of: Settings, states: tuple[PartitionStates[Any], ...]) -> None:
+        self._settings, self._states = of, states
+        self._services, self._watchdog = AsyncExitStack(), Watchdog(of)
+        self._status = heartbeat.ProcessStatus(
+            stall_reason=self._watchdog.stall_reason,
+            not_ready_reason=self._watchdog.not_ready_reason,
+            refresh=self._refresh,
+        )
 
     async def prepare(self) -> None:
         """Do all that must be done before the worker joins its group."""
         gc.disable()  # collecting while TensorFlow is imported takes 0.6 s and finds nothing
-        logs.set_up(self._settings, "worker")
-        await wait_for_topics(self._settings, (*topics.ALL, *topics.CHANGELOGS))
-        await claim_tables(self._settings)
-        checks = health.Checks(self._watchdog.stall_reason, self._watchdog.not_ready_reason)
-        serving = health.serving(self._settings.host, self._settings.worker_port, checks)
-        await self._stack.enter_async_context(serving)
-        self._beside(self._watchdog.run(), "watchdog")
+        of = self._settings
+        logs.set_up(of, "worker")
+        await wait_for_topics(of, (*topics.ALL, *topics.CHANGELOGS))
+        await claim_tables(of)
+        await self._services.enter_async_context(health.serving(of.host, of.worker_port, self._status))
+        self._start(self._watchdog.run(), "watchdog")
         await SERVING.open()
         freeze_memory()
-        self._beside(SERVING.follow(), "models")
-        await self._stack.enter_async_context(heartbeat.heartbeats(self._settings, "worker", self._pulse))
+        self._start(SERVING.follow(), "models")
+        await self._services.enter_async_context(heartbeat.heartbeats(of, "worker", self._status))
 
-    def _beside(self, work: Coroutine[None, None, None], name: str) -> None:
-        self._stack.callback(asyncio.create_task(work, name=name).cancel)
+    def _start(self, service: Coroutine[None, None, None], name: str) -> None:
+        self._services.callback(asyncio.create_task(service, name=name).cancel)
 
-    async def leave(self) -> None:
-        """Take the standing parts down."""
-        await self._stack.aclose()
+    async def wait_for_events(self) -> None:
+        """Wait for the events that agents are processing."""
+        await wait_until_idle(self._states)
+
+    async def drop_revoked(self, _app: Any, revoked: set[Any], **_options: Any) -> None:
+        """Drop the states of revoked partitions: another worker continues from the tables."""
+        for partition in {one.partition for one in revoked}:
+            for states in self._states:
+                states.drop(partition)
+
+    async def close(self) -> None:
+        """Stop the services, the last one first."""
+        await self._services.aclose()
 
     def _refresh(self) -> None:
         self._watchdog.observe()
         lag = {f"lag_{name.rpartition('.')[2]}": float(count) for name, count in self._watchdog.lag().items()}
-        self._pulse.progress = {**{f"second_{stage}": s for stage, s in PROGRESS.second.items()}, **lag}
+        self._status.progress = {**{f"second_{stage}": s for stage, s in PROGRESS.second.items()}, **lag}
 
 
 def freeze_memory() -> None:
-    """Take what was built so far out of the garbage collector's sight, and let it work on the rest.
+    """Exempt all objects built so far from garbage collection, and turn it on for the rest.
 
     TensorFlow alone makes a full collection stop the loop for a quarter of a second; frozen, one takes a tenth of that.
     """
@@ -83,7 +94,7 @@ def freeze_memory() -> None:
 
 
 async def claim_tables(of: Settings) -> None:
-    """Make sure that the tables on disk belong to this Kafka; those of another cluster are put aside."""
+    """Make sure that the tables on disk belong to this Kafka; those of another cluster are moved away."""
     admin = AIOKafkaAdminClient(**client_options(of))
     await admin.start()
     try:
@@ -94,15 +105,23 @@ async def claim_tables(of: Settings) -> None:
 
 
 def _claim(folder: Path, cluster: str) -> None:
-    mark = folder / "cluster-id"
-    if mark.exists() and mark.read_text() != cluster:
-        aside = folder.with_name(f"{folder.name}.of-{mark.read_text()}")
-        log.warning("tables on disk belong to another Kafka; put aside", now=str(aside))
-        folder.rename(aside)
+    owner = folder / "cluster-id"
+    if owner.exists() and owner.read_text() != cluster:
+        moved = folder.with_name(f"{folder.name}.of-{owner.read_text()}")
+        log.warning("tables on disk belong to another Kafka; moved away", to=str(moved))
+        folder.rename(moved)
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(cluster)
+    owner.write_text(cluster)
 
 
-SERVICES = WorkerServices(settings())
-faust_app.PREPARATIONS.append(SERVICES.prepare)
-faust_app.DEPARTURES.append(SERVICES.leave)
+# The wiring, in the order of a tick's path; every agent has its states here, or a rebalance would not wait for it.
+SERVICES = WorkerServices(
+    settings(),
+    states=(
+        agents.features.STATES,
+        agents.predictions.STATES,
+        agents.outcomes.STATES,
+    ),
+)
+app.lifecycle = SERVICES
+app.on_partitions_revoked.connect(SERVICES.drop_revoked)

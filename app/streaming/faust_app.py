@@ -1,12 +1,10 @@
-"""The bare Faust app and its codec. What enters: settings; what leaves: `app`, topics that set bad messages aside.
+"""The Faust app, its topics as msgspec structs, and the two ways to write: `publish` and `store`.
 
-Agents, tables and services are declared on `app` elsewhere; `app/worker.py` puts them together.
+Agents and tables are declared on `app` elsewhere; `app/worker.py` wires them together.
 """
 
 import sys
-import types
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import faust
 import msgspec
@@ -20,16 +18,13 @@ from app.kafka import topics
 from app.kafka.clients import COMPRESSION, MAX_MESSAGE_BYTES, tls
 from app.logs import logger
 from app.records import DeadLetter, Record
-from app.retry import retrying
+from app.retry import error_reason, retrying
 from app.settings import Settings, settings
-from app.streaming.faust_fixes import StillTableManager
+from app.streaming import faust_fixes
 
-log = logger("stream")
+log = logger("streaming")
 encode = msgspec.json.Encoder().encode
 DEAD_PAYLOAD_BYTES = 4096
-PREPARATIONS: list[Callable[[], Awaitable[None]]] = []
-LAST_EVENTS: list[Callable[[], Awaitable[None]]] = []
-DEPARTURES: list[Callable[[], Awaitable[None]]] = []
 
 
 class StructSchema(faust.Schema):
@@ -57,14 +52,14 @@ class DeadLetterTopic(faust.Topic):
     """A topic whose undecodable messages go to the dead letters instead of into the agent."""
 
     async def on_value_decode_error(self, exc: Exception, message: Message) -> None:
-        """Set the message aside, then acknowledge it."""
+        """Publish a dead letter, then acknowledge the message."""
         await publish_dead_letter(message, str(exc))
-        acknowledge(message)
+        faust_fixes.acknowledge(self.app, message)
 
     async def on_key_decode_error(self, exc: Exception, message: Message) -> None:
-        """Set the message aside, then acknowledge it."""
+        """Publish a dead letter, then acknowledge the message."""
         await publish_dead_letter(message, f"key: {exc}")
-        acknowledge(message)
+        faust_fixes.acknowledge(self.app, message)
 
 
 def _credentials(of: Settings) -> Any:
@@ -78,46 +73,49 @@ def _credentials(of: Settings) -> Any:
     return faust.SSLCredentials(tls(of)) if of.kafka_security == "SSL" else None
 
 
-class ForecastApp(faust.App):
-    """A Faust app that is prepared before it joins its group, finishes what it has in hand, departs after it left."""
+class Lifecycle(Protocol):
+    """What the worker does around the stream; `app/worker.py` sets it."""
+
+    async def prepare(self) -> None:
+        """Do all that must be done before the worker joins its group."""
+
+    async def wait_for_events(self) -> None:
+        """Wait for the events that agents are processing."""
+
+    async def close(self) -> None:
+        """Stop what runs beside the stream."""
+
+
+class ForecastApp(faust_fixes.FixedApp):
+    """A Faust app that is prepared before it joins its group, and closes its services after it left."""
+
+    lifecycle: Lifecycle | None = None
+
+    def _wired(self) -> Lifecycle:
+        if self.lifecycle is None:
+            raise RuntimeError("the app has no lifecycle: run it as `faust -A app worker`, which imports app/worker.py")
+        return self.lifecycle
 
     async def on_first_start(self) -> None:
         """Prepare, once in this process; what is wrong is said in one line before Faust's own words."""
         try:
-            for prepare in PREPARATIONS:
-                await prepare()
+            await self._wired().prepare()
         except Exception as error:
-            print(f"btc worker: {error or type(error).__name__}", file=sys.__stderr__, flush=True)
+            print(f"btc worker: {error_reason(error)}", file=sys.__stderr__, flush=True)
             raise
         await super().on_first_start()
 
-    def _new_consumer(self) -> Any:
-        """Return a consumer that acknowledges only what an agent took.
-
-        In a rebalance Faust skips the messages it had read ahead, and acknowledges them all the same: committed by the
-        old owner, they are lost to the new one.
-        """
-        consumer = super()._new_consumer()
-        ack = consumer.ack
-        consumer.ack = lambda message: bool(message.tracked) and ack(message)
-        return consumer
-
-    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
-        """Finish the events in hand: the flow has stopped, partitions (rebalance) or tables (stop) go next.
-
-        Faust's own `stream_wait_empty` waits for messages that were read ahead and thrown away, so for ever.
-        """
-        for finish in LAST_EVENTS:
-            await finish()
+    async def wait_for_events(self) -> None:
+        """Wait for the events that agents are processing: partitions (rebalance) or tables (stop) go next."""
+        await self._wired().wait_for_events()
 
     async def on_shutdown(self) -> None:
-        """Depart, after everything stopped."""
+        """Close the services, after everything else stopped."""
         await super().on_shutdown()
-        for depart in DEPARTURES:
-            await depart()
+        await self._wired().close()
 
 
-def create_app(of: Settings) -> faust.App:
+def create_app(of: Settings) -> ForecastApp:
     """Return the Faust app the settings describe, with nothing declared on it yet."""
     return ForecastApp(
         of.app_id,
@@ -143,27 +141,19 @@ def create_app(of: Settings) -> faust.App:
         stream_wait_empty=False,
         web_enabled=False,
         Topic=DeadLetterTopic,
-        TableManager=StillTableManager,
+        TableManager=faust_fixes.FixedTableManager,
     )
 
 
 app = create_app(settings())
 
 
-def _show_in_models(spec: topics.TopicSpec) -> None:
-    """Let `faust -A app models` and `faust -A app model NAME` print a record and its fields."""
-    fields = {field.name: str for field in msgspec.structs.fields(spec.record)}
-    body = {"__doc__": spec.record.__doc__, "__annotations__": fields, "__module__": "app.records"}
-    name = f"{spec.full_name(settings())}.{spec.record.__name__}"
-    types.new_class(spec.record.__name__, (faust.Record,), {"namespace": name}, lambda space: space.update(body))
-
-
 for _spec in topics.ALL:
-    _show_in_models(_spec)
+    faust_fixes.register_record(f"{_spec.full_name(settings())}.{_spec.record.__name__}", _spec.record)
 
 
 def topic(spec: topics.TopicSpec) -> faust.TopicT:
-    """Return a spec as a Faust topic."""
+    """Return the Faust topic of a spec."""
     return app.topic(spec.full_name(settings()), schema=StructSchema(spec.record))
 
 
@@ -192,17 +182,10 @@ async def store(table: faust.Table, key: bytes, value: bytes) -> None:
     await retrying(write, f"write table {table.name}")
 
 
-def acknowledge(message: Message) -> None:
-    """Acknowledge a message that no agent took."""
-    message.tracked = True
-    app.consumer.ack(message)
-
-
 async def publish_dead_letter(message: Message, reason: str) -> None:
-    """Publish a message nobody could use as a dead letter, with its place and reason."""
+    """Publish a message that could not be used as a dead letter, with its place and reason."""
     payload = message.value or b""
-    log.warning("message set aside", topic=message.topic, partition=message.partition, offset=message.offset,
-                reason=reason)  # fmt: skip
+    log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, reason=reason)
     metrics.DEAD_LETTERS.labels(message.topic).inc()
     letter = DeadLetter(
         topic=message.topic, partition=message.partition, offset=message.offset, reason=reason, at_ms=wall_ms(),

@@ -1,19 +1,36 @@
-"""How tables come back after a rebalance, without losing what arrives meanwhile. What leaves: a Faust table manager.
+"""The one seam to Faust's internals: everything private or replaced, with what breaks without it.
 
-When recovery is over, Faust resumes the stream partitions, seeks them to the committed offsets, and only then resumes
-the flow, which empties the agents' queues. If the flow was running already (a changelog was read, a standby is kept),
-messages read between the seek and that moment are thrown away, counted as a gap, and committed. So here the flow stops
-before the seek.
+Faust 0.15.3 and mode 0.7. `tests/streaming/test_faust_fixes.py` fails when one of these changes its shape.
+
+| what | without it |
+|---|---|
+| `FixedApp._new_consumer`, `consumer.ack` | messages read ahead and skipped in a rebalance are committed: lost |
+| `FixedApp._consumer_wait_empty` | waits for messages that were read ahead and thrown away: a rebalance never ends |
+| `FixedRecovery.on_recovery_completed` | messages read between seek and resume are thrown away and committed |
+| `FixedTableManager.recovery` | the recovery above is never built |
+| `message.acked`, `message.tracked` | a cancelled event is committed; a dead letter is never committed |
+| `_recovery`, `_consumer` | asking by the public property builds them, on the event loop that asks |
+| `_committed_offset`, `_read_offset` | no public way to see what is committed: a stalled worker looks busy |
+| a `faust.Record` per topic | `faust -A app models` shows nothing |
 """
 
+import types
 from typing import Any
 
+import faust
+import msgspec
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
+from faust.types import TP, Message
 
 
-class StillRecovery(Recovery):
-    """A recovery during whose last step nothing flows."""
+class FixedRecovery(Recovery):
+    """A recovery during whose last step no messages are read.
+
+    When recovery is over, Faust resumes the stream partitions, seeks them to the committed offsets, and only then
+    resumes the flow, which empties the agents' queues. If the flow was running already (a changelog was read),
+    messages read between the seek and that moment are thrown away, counted as a gap, and committed.
+    """
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Stop the flow; Faust's own step then seeks, and resumes it."""
@@ -22,8 +39,8 @@ class StillRecovery(Recovery):
         await super().on_recovery_completed(generation_id)
 
 
-class StillTableManager(TableManager):
-    """A table manager with a still recovery."""
+class FixedTableManager(TableManager):
+    """A table manager with the fixed recovery."""
 
     _recovery: Any = None
 
@@ -31,5 +48,72 @@ class StillTableManager(TableManager):
     def recovery(self) -> Any:
         """The recovery, built when first asked for."""
         if self._recovery is None:
-            self._recovery = StillRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = FixedRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
+
+
+class FixedApp(faust.App):
+    """A Faust app that acknowledges only what an agent processed, and finishes events before a rebalance."""
+
+    async def wait_for_events(self) -> None:
+        """Wait for the events that agents are processing; a subclass knows them."""
+
+    def _new_consumer(self) -> Any:
+        consumer = super()._new_consumer()
+        ack = consumer.ack
+        consumer.ack = lambda message: bool(message.tracked) and ack(message)
+        return consumer
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        await self.wait_for_events()
+
+
+def leave_unacknowledged(message: Message) -> None:
+    """Make sure that a message is read again: what is marked as acknowledged is not acknowledged a second time."""
+    message.acked = True
+
+
+def acknowledge(app: faust.App, message: Message) -> None:
+    """Acknowledge a message that no agent processed."""
+    message.tracked = True
+    app.consumer.ack(message)
+
+
+def is_recovered(app: faust.App) -> bool:
+    """Return whether the app has joined its group and recovered its tables."""
+    recovery = app.tables._recovery  # noqa: SLF001
+    return bool(
+        recovery and recovery.completed.is_set() and not (recovery.in_recovery or app.rebalancing or app.should_stop)
+    )
+
+
+def recovered_offsets(app: faust.App) -> int:
+    """Return the sum of the changelog offsets read so far: it moves while tables are recovered."""
+    recovery = app.tables._recovery  # noqa: SLF001
+    return sum((recovery.active_offsets or {}).values()) if recovery else 0
+
+
+def committed_offsets(app: faust.App) -> int:
+    """Return the sum of the committed offsets: it moves while messages are processed."""
+    consumer = app._consumer  # noqa: SLF001
+    return sum(offset or 0 for offset in consumer._committed_offset.values()) if consumer else 0  # noqa: SLF001
+
+
+def lag(app: faust.App, partition: TP) -> int | None:
+    """Return a partition's messages that are not committed yet; None while it is not known."""
+    consumer = app.consumer
+    try:
+        end = consumer.highwater(partition)
+    except (AssertionError, LookupError):  # revoked in the consumer's thread meanwhile
+        return None
+    done = consumer._committed_offset.get(partition)  # noqa: SLF001
+    if done is None:  # nothing committed yet: at least the last message read is open
+        done = consumer._read_offset.get(partition)  # noqa: SLF001
+    return None if end is None or done is None else max(0, end - done)
+
+
+def register_record(namespace: str, record: type[msgspec.Struct]) -> None:
+    """Let `faust -A app models` and `faust -A app model NAME` print a record and its fields."""
+    fields = {field.name: str for field in msgspec.structs.fields(record)}
+    body = {"__doc__": record.__doc__, "__annotations__": fields, "__module__": record.__module__}
+    types.new_class(record.__name__, (faust.Record,), {"namespace": namespace}, lambda space: space.update(body))

@@ -1,90 +1,80 @@
-"""What an agent holds in memory per partition, and how one event is worked on. What enters: events; what leaves: rooms.
+"""The state an agent holds in memory for each of its partitions, and the processing of one event with it.
 
-Faust acknowledges an event even where its body was cancelled, and takes partitions away while a body still waits for
-its acknowledgement. Both lose or double a second, so here: a cancelled event stays unread, and whoever takes partitions
-or tables away waits for the events in hand first.
+Faust acknowledges an event even where its body was cancelled, and revokes partitions while a body still waits for its
+acknowledgement. Both lose or double a second. So a cancelled event stays unacknowledged, and before partitions are
+revoked or tables closed the worker waits for the events that are being processed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from faust.types import EventT
 
 from app.logs import logger
+from app.streaming import faust_fixes
 from app.streaming.admission import ImplausibleError
-from app.streaming.faust_app import LAST_EVENTS, app, publish_dead_letter
+from app.streaming.faust_app import publish_dead_letter
 
 PATIENCE_S = 5.0  # well within the rebalance timeout; an event takes milliseconds, unless the brokers are away
-log = logger("rooms")
+log = logger("streaming")
 State = TypeVar("State")
 
 
 class PartitionStates(Generic[State]):
-    """What an agent holds in memory for each of its partitions: built at first use, dropped on revocation."""
+    """One agent's states by partition: built at first use, dropped on revocation.
 
-    every: "list[PartitionStates[Any]]" = []  # noqa: RUF012 – one registry for the process
+    >>> states = PartitionStates(lambda partition: [partition])
+    >>> states.get(3) is states.get(3)
+    True
+    """
 
     def __init__(self, build: Callable[[int], State]) -> None:
         self._build = build
-        self._rooms: dict[int, State] = {}
+        self._states: dict[int, State] = {}
         self.idle = asyncio.Event()
         self.idle.set()
-        PartitionStates.every.append(self)
 
-    def of(self, partition: int) -> State:
-        """Return a partition's room; must be called inside an event of that partition."""
-        room = self._rooms.get(partition)
-        if room is None:
-            room = self._rooms[partition] = self._build(partition)
-        return room
+    def get(self, partition: int) -> State:
+        """Return a partition's state; a new one is built from tables, so inside an event of that partition."""
+        state = self._states.get(partition)
+        if state is None:
+            state = self._states[partition] = self._build(partition)
+        return state
 
     def drop(self, partition: int) -> None:
-        """Forget a partition's room: it is rebuilt from the tables when next used."""
-        self._rooms.pop(partition, None)
+        """Forget a partition's state: it is rebuilt from the tables when next used."""
+        self._states.pop(partition, None)
 
     @asynccontextmanager
-    async def guard(self, event: EventT) -> AsyncIterator[None]:
-        """Set the event aside if the body cannot use it; the room, half changed, is dropped and nothing stops."""
+    async def processing(self, event: EventT) -> AsyncIterator[State]:
+        """Give the state of the event's partition; an event that the body cannot use becomes a dead letter.
+
+        Its state may be half changed, so it is dropped. An `ImplausibleError` is raised before anything changes: the
+        state stays.
+        """
         self.idle.clear()
         try:
-            async with _setting_aside(event, self):
-                yield
+            yield self.get(event.message.partition)
         except asyncio.CancelledError:
             self.drop(event.message.partition)
-            event.message.acked = True  # what is marked as acknowledged is not acknowledged again: it will be re-read
+            faust_fixes.leave_unacknowledged(event.message)
             raise
+        except ImplausibleError as error:
+            await publish_dead_letter(event.message, str(error))
+        except Exception as error:  # noqa: BLE001 – a bad message must not stop the good ones behind it
+            self.drop(event.message.partition)
+            await publish_dead_letter(event.message, f"{type(error).__name__}: {error}")
         finally:
             self.idle.set()
 
 
-@asynccontextmanager
-async def _setting_aside(event: EventT, rooms: PartitionStates[Any]) -> AsyncIterator[None]:
-    try:
-        yield
-    except ImplausibleError as error:  # refused before anything changed: the room is good, and costly to build
-        await publish_dead_letter(event.message, str(error))
-    except Exception as error:  # noqa: BLE001 – whatever a message breaks, it breaks only itself
-        rooms.drop(event.message.partition)
-        await publish_dead_letter(event.message, f"{type(error).__name__}: {error}")
-
-
-async def wait_for_events() -> None:
-    """Wait until no agent is in the middle of an event, for some seconds at most; the flow has stopped by now."""
+async def wait_until_idle(all_states: Iterable[PartitionStates[Any]]) -> None:
+    """Wait until no agent processes an event, at most `PATIENCE_S`; no further messages arrive by then."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            for rooms in PartitionStates.every:
-                await rooms.idle.wait()
+            for states in all_states:
+                await states.idle.wait()
     except TimeoutError:
-        log.warning("an event in hand is not finished, its partition goes all the same", after_s=PATIENCE_S)
-
-
-async def _drop_revoked(_app: Any, revoked: set[Any], **_options: Any) -> None:
-    for partition in {place.partition for place in revoked}:
-        for rooms in PartitionStates.every:
-            rooms.drop(partition)
-
-
-LAST_EVENTS.append(wait_for_events)
-app.on_partitions_revoked.connect(_drop_revoked)
+        log.warning("an event is still being processed; its partition is revoked all the same", after_s=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""The walk's agents without brokers: tables are dictionaries, what is published is kept in a list."""
+"""The agents without brokers: tables are dictionaries, published records are kept in a list."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ import agents.outcomes
 import agents.predictions
 from app.kafka import topics
 from app.records import DeadLetter, Record
-from app.streaming import admission, faust_app, partition_state
+from app.streaming import admission, faust_app
 from app.streaming.serving_models import SERVING
 from tables.pending import PENDING
 from tables.scores import SCORES
@@ -23,7 +23,7 @@ PARTITION = 2
 AGENTS = (agents.features, agents.predictions, agents.outcomes)
 
 
-class Walked:
+class AgentRun:
     """What the agents published and stored."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -68,12 +68,12 @@ class Walked:
         return self.of("dead")
 
     def forget(self) -> None:
-        """Start over: empty tables, rooms and progress, nothing published."""
+        """Start over: empty tables, states and progress, nothing published."""
         self.published.clear()
         self.tables.clear()
         self._patch.setattr(admission, "PROGRESS", admission.Progress())
-        for every in partition_state.PartitionStates.every:
-            every.drop(PARTITION)
+        for module in AGENTS:
+            module.STATES.drop(PARTITION)
 
 
 class _Stream:
@@ -85,15 +85,15 @@ class _Stream:
             yield event
 
 
-async def work(agent: Any, walked: Walked, records: Iterable[Record]) -> None:
+async def work(agent: Any, agent_run: AgentRun, records: Iterable[Record]) -> None:
     """Let an agent work off records; records of another partition come through ours all the same."""
-    await agent.fun(walked.stream([walked.event(record) for record in records]))
+    await agent.fun(agent_run.stream([agent_run.event(record) for record in records]))
 
 
 @pytest.fixture
-def walked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walked]:
-    """Give agents with empty tables, rooms and progress, and without brokers."""
-    made = Walked(monkeypatch)
+def agent_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[AgentRun]:
+    """Give agents with empty tables, states and progress, and without brokers."""
+    made = AgentRun(monkeypatch)
     for module in (agents.features, agents.outcomes):
         monkeypatch.setattr(module, "store", made.store)
     for table in (WINDOWS, PENDING, SCORES):

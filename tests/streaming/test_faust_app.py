@@ -4,12 +4,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faust.exceptions import ValueDecodeError
-from faust.types import TP
+from aiokafka.errors import MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError, ValueDecodeError
 
 from app.kafka import topics
 from app.records import DeadLetter, TickBatch
-from app.streaming import faust_app, partition_state
+from app.settings import Settings
+from app.streaming import faust_app
 from app.streaming.faust_app import StructSchema
 from tests.live.ticks import START, batch, payload
 
@@ -33,7 +34,7 @@ def test_what_does_not_fit_is_an_error_with_a_reason(value: bytes | None) -> Non
     assert str(found.value)
 
 
-async def test_a_message_set_aside_names_its_place_and_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_letter_names_its_offset_and_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dead letter holds topic, partition, offset, reason and the first 4 KiB."""
     sent: list[tuple[topics.TopicSpec, DeadLetter]] = []
 
@@ -48,25 +49,25 @@ async def test_a_message_set_aside_names_its_place_and_keeps_its_beginning(monke
     assert (len(letter.payload), letter.size_bytes) == (4096, 10_000)
 
 
-async def test_whoever_takes_partitions_away_waits_for_the_event_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rebalance and stop go on as soon as the body is through, and after some patience even if it is not."""
-    made = partition_state.PartitionStates(lambda partition: partition)
-    monkeypatch.setattr(partition_state.PartitionStates, "every", [made])
-    monkeypatch.setattr(partition_state, "PATIENCE_S", 0.0)
-    await faust_app.app._consumer_wait_empty(None, None)
-    async with made.guard(SimpleNamespace(message=_message(b""))):  # type: ignore[arg-type]
-        assert not made.idle.is_set()
-        await faust_app.app._consumer_wait_empty(None, None)
-    assert made.idle.is_set()
+async def test_what_is_too_large_for_the_brokers_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would block its partition for ever; the event becomes a dead letter instead."""
+
+    async def send(*_arguments: Any, **_options: Any) -> None:
+        raise ProducerSendError("too large") from MessageSizeTooLargeError()
+
+    monkeypatch.setattr(faust_app.app, "send", send)
+    with pytest.raises(ProducerSendError):
+        await faust_app.publish(topics.DEAD, _letter())
 
 
-async def test_a_revoked_partition_loses_its_rooms_and_no_other() -> None:
-    """Rooms are built again from the tables when the partition comes back."""
-    made = partition_state.PartitionStates(lambda _partition: object())
-    try:
-        kept, dropped = made.of(1), made.of(2)
-        await partition_state._drop_revoked(None, {TP("btc.ticks", 2)})
-        assert made.of(1) is kept
-        assert made.of(2) is not dropped
-    finally:
-        partition_state.PartitionStates.every.remove(made)
+async def test_an_app_that_nobody_wired_does_not_start() -> None:
+    """Without its lifecycle it would neither prepare nor wait for events: it says so instead."""
+    bare = faust_app.create_app(Settings(app_id="bare"))
+    with pytest.raises(RuntimeError, match=r"faust -A app worker"):
+        await bare.on_first_start()
+    with pytest.raises(RuntimeError, match="no lifecycle"):
+        await bare.wait_for_events()
+
+
+def _letter() -> DeadLetter:
+    return DeadLetter(topic="btc.ticks", partition=2, offset=7, reason="test", at_ms=1.0, by="worker")

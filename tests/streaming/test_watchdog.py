@@ -135,7 +135,7 @@ def kept(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Any:
             raise EndedError(reason)
 
         monkeypatch.setattr(watchdog, "_answers", answers)
-        monkeypatch.setattr(watchdog, "end", end)
+        monkeypatch.setattr(watchdog, "exit_process", end)
         monkeypatch.setattr(watchdog, "asyncio", SimpleNamespace(sleep=sleep))
         quiet = SimpleNamespace(dump_traceback_later=lambda *_, **__: None, cancel_dump_traceback_later=lambda: None)
         monkeypatch.setattr(watchdog, "faulthandler", quiet)
