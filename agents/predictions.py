@@ -48,7 +48,7 @@ async def predictions(stream: Any) -> None:
                 continue
             learned = SCORES.get(str(partition).encode())
             calibration = calibration_of(learned) if learned else None
-            out = predict(batch, SERVING.line_up(batch.second), calibration, wall_ms())
+            out = predict(batch, SERVING.lineup(batch.second), calibration, wall_ms())
             await publish(topics.PREDICTIONS, out, partition)
             published.last = batch.second
             mark_done("predictions", out)

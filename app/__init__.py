@@ -1,7 +1,7 @@
-"""The front door: `faust -A app worker`.
+"""The package behind `faust -A app worker`.
 
-Faust has the working directory on `sys.path` only while it imports `app`, so the agents and tables are imported here;
-they are empty packages. `app` itself, the stream put together, is built when somebody asks for it.
+Faust has the working directory on `sys.path` only while it imports `app`, so the packages of agents and tables are
+imported here; they import nothing themselves. The app is built when `app.app` is first asked for.
 """
 
 from typing import Any

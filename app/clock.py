@@ -1,4 +1,4 @@
-"""Exchange time and wall time, one value. What enters: an anchor and a rate; what leaves: now, on either clock.
+"""Exchange time and wall time: an exchange clock as a value, and the wall clock.
 
 Exchange time decides closing, windows, horizons and the age of data. Wall time decides grace, watchdogs, backoff and
 latencies. The rate is 1 live and N in a replay at speed N.

@@ -1,4 +1,4 @@
-"""Structured logging, set up in one call. What enters: settings; what leaves: lines for people, or ECS JSON."""
+"""Structured logging: lines for people, or JSON in ECS fields."""
 
 import logging
 import sys
@@ -44,11 +44,11 @@ def _tail(settings: Settings) -> list[Any]:
 
 
 def _without_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    # On a console the supervisor already says whose line it is.
+    # On a console the supervisor already names the process.
     return {key: value for key, value in event.items() if not key.startswith("service.")}
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of one part of the house."""
+    """Return the logger of one part of the system."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(part=name)
     return bound

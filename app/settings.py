@@ -1,4 +1,4 @@
-"""Every knob: one frozen class, read once from `BTC_…` variables. What leaves: `settings()`."""
+"""Every setting: one frozen class, read once from `BTC_…` variables."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     broker_port: int = Field(9092, description="Port of the embedded Kafka.", ge=1, le=65535)
     topic_prefix: str = Field("btc", description="First part of every topic's name: one prefix per source.")
     app_id: str = Field("btc-forecast", description="Faust application id; topics of its tables carry it.")
-    partitions: int = Field(8, description="Partitions of every topic of the walk. Fixed for life.", ge=1)
+    partitions: int = Field(8, description="Partitions of every topic of the pipeline. Fixed for life.", ge=1)
     replication_factor: int = Field(1, description="Replicas of every topic.", ge=1)
     min_insync_replicas: int = Field(1, description="Replicas that must have a write before it is acknowledged.", ge=1)
 
@@ -56,12 +56,12 @@ class Settings(BaseSettings):
     release_ttl_s: int = Field(24 * 3600, description="Age at which a release's forecasts are flagged as expired.")
     scores_halflife_s: float = Field(3600.0, description="Half-life of the running scores, exchange time.", gt=0)
 
-    # places
+    # storage
     data_dir: Path = Field(Path(".btc/live"), description="Kafka, RocksDB and archive of one source.")
     archive_flush_s: float = Field(60.0, description="A Parquet file is written after so many seconds.", gt=0)
     archive_retention_days: float = Field(30.0, description="Older Parquet files are deleted.", gt=0)
 
-    # what people open
+    # servers
     host: str = Field("127.0.0.1", description="Address the API, dashboard and Kafka UI listen on.")
     api_port: int = Field(5001, description="Port of the API.", ge=0, le=65535)
     dashboard_port: int = Field(8501, description="Port of the dashboard.", ge=0, le=65535)

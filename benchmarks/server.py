@@ -50,7 +50,7 @@ async def main(kind: str, port: int) -> None:
     board = examples.board(settings)
     door = server_for(create_app(settings, board) if kind == "api" else bare())
     tasks = [asyncio.create_task(feed(board))] if kind == "api" else []
-    serving = asyncio.create_task(door.until_cancelled(listening("127.0.0.1", port)))
+    serving = asyncio.create_task(door.serve_until_cancelled(listening("127.0.0.1", port)))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     await asyncio.wait([serving])
     for task in tasks:

@@ -82,7 +82,7 @@ async def _walked(count: int) -> Clock:
             made = features(sent)
         with clock.of("all models"):
             calibration = calibration_of(learned) if learned else None
-            forecast = predict(made, ensemble.line_up(second), calibration, 1.0)
+            forecast = predict(made, ensemble.lineup(second), calibration, 1.0)
         sent = _sent(clock, forecast)
         with clock.of("decode"):
             forecast = predictions(sent)

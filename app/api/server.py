@@ -108,7 +108,7 @@ async def serve(
 
     process_status.refresh = refresh
     started(listener.getsockname()[1])
-    await server_for(app).until_cancelled(listener)
+    await server_for(app).serve_until_cancelled(listener)
 
 
 def run(settings: Settings) -> int:

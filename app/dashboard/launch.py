@@ -60,7 +60,7 @@ def serve(settings: Settings, board: Board, visitors: Visitors) -> None:
 
 
 async def _until_told(door: GracefulServer) -> None:
-    serving = asyncio.create_task(door.until_cancelled())
+    serving = asyncio.create_task(door.serve_until_cancelled())
     for wish in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(wish, serving.cancel)
     with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""How every process reaches Kafka. What enters: settings; what leaves: aiokafka arguments, producers, tails."""
+"""Options, producers and consumers for every connection to Kafka."""
 
 import ssl
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from app.settings import Settings
 MAX_MESSAGE_BYTES = 8 * 2**20
 # aiokafka's lz4 runs at level 9: on large batches zstd takes a sixth of its time and a third fewer bytes.
 COMPRESSION = "zstd"
-# For readers nobody waits for: twice a second what there is, instead of waking with every message of the walk.
+# For readers that no forecast waits for: twice a second what there is, instead of waking with every message.
 BATCHED_FETCH = {"fetch_min_bytes": 2**20, "fetch_max_wait_ms": 500}
 
 

@@ -1,7 +1,7 @@
-"""Every topic: the map of the topic_specs. What enters: settings; what leaves: topics that exist as written here.
+"""Every topic of the system, and how it is created and checked on the brokers.
 
-Every topic has one writer. The topics of the walk share one partition count and keep the partition number, so that
-what belongs together is always on one worker.
+Every topic has one writer. The topics of the pipeline share one partition count and keep the partition number, so that
+one worker has all that belongs to a symbol.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ DAY_MS = 24 * 3600 * 1000
 
 
 class TopicError(RuntimeError):
-    """A topic that cannot be made, or is not what the walk needs: what, where and what to do."""
+    """A topic that cannot be created, or is not as the pipeline needs it: what, where and what to do."""
 
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """One topic as the walk needs it."""
+    """One topic as the pipeline needs it."""
 
     name: str  # without the prefix
     record: type[records.Record]
     retention_ms: int  # −1: kept for ever (compacted)
-    partitioned: bool = True  # has the walk's partition count; otherwise one partition
+    partitioned: bool = True  # has the pipeline's partition count; otherwise one partition
     config: dict[str, str] = field(default_factory=dict)
 
     def full_name(self, settings: Settings) -> str:
@@ -45,8 +45,8 @@ class TopicSpec:
         """Return its partition count."""
         return settings.partitions if self.partitioned else 1
 
-    def configs(self, settings: Settings) -> dict[str, str]:
-        """Return its settings on the broker."""
+    def broker_config(self, settings: Settings) -> dict[str, str]:
+        """Return its configuration on the broker."""
         return {
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(MAX_MESSAGE_BYTES),
@@ -105,12 +105,12 @@ def partition_of(symbol: str, partitions: int) -> int:
 
 def by_partition(symbols: tuple[str, ...], partitions: int) -> dict[int, tuple[str, ...]]:
     """Return the symbols of each partition that has any, in alphabetical order."""
-    homes = {symbol: partition_of(symbol, partitions) for symbol in sorted(symbols)}
-    return {home: tuple(s for s in homes if homes[s] == home) for home in sorted(set(homes.values()))}
+    found = {symbol: partition_of(symbol, partitions) for symbol in sorted(symbols)}
+    return {one: tuple(symbol for symbol in found if found[symbol] == one) for one in sorted(set(found.values()))}
 
 
-async def ensure(settings: Settings, topic_specs: tuple[TopicSpec, ...] = ALL) -> None:
-    """Create the topics that are missing and check the others; safe to call from every process at once.
+async def ensure(settings: Settings, specs: tuple[TopicSpec, ...] = ALL) -> None:
+    """Create the topics that are missing and check the others; every process may call it at once.
 
     Raises:
         TopicError: the brokers do not answer, refuse, or a topic has another partition count.
@@ -119,9 +119,9 @@ async def ensure(settings: Settings, topic_specs: tuple[TopicSpec, ...] = ALL) -
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
-        await _create(admin, settings, topic_specs)
-        await _check(admin, settings, topic_specs)
-        await _configure(admin, settings, topic_specs)
+        await _create(admin, settings, specs)
+        await _check(admin, settings, specs)
+        await _configure(admin, settings, specs)
     except (KafkaError, OSError) as error:
         raise TopicError(
             f"Kafka at {settings.bootstrap}: {error or type(error).__name__}. "
@@ -131,9 +131,9 @@ async def ensure(settings: Settings, topic_specs: tuple[TopicSpec, ...] = ALL) -
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, topic_specs: tuple[TopicSpec, ...]) -> None:
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: tuple[TopicSpec, ...]) -> None:
     have = set(await admin.list_topics())
-    missing = [spec for spec in topic_specs if spec.full_name(settings) not in have]
+    missing = [spec for spec in specs if spec.full_name(settings) not in have]
     if not missing:
         return
     answer = await admin.create_topics([_new(spec, settings) for spec in missing])
@@ -148,12 +148,12 @@ def _new(spec: TopicSpec, settings: Settings) -> NewTopic:
         spec.full_name(settings),
         spec.partitions(settings),
         settings.replication_factor,
-        topic_configs=spec.configs(settings),
+        topic_configs=spec.broker_config(settings),
     )
 
 
-async def _check(admin: AIOKafkaAdminClient, settings: Settings, topic_specs: tuple[TopicSpec, ...]) -> None:
-    wanted = {spec.full_name(settings): spec.partitions(settings) for spec in topic_specs}
+async def _check(admin: AIOKafkaAdminClient, settings: Settings, specs: tuple[TopicSpec, ...]) -> None:
+    wanted = {spec.full_name(settings): spec.partitions(settings) for spec in specs}
     for _attempt in range(50):
         described = await admin.describe_topics(list(wanted))
         found = {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
@@ -162,26 +162,26 @@ async def _check(admin: AIOKafkaAdminClient, settings: Settings, topic_specs: tu
         await asyncio.sleep(0.1)
     else:
         raise TopicError(f"topics {sorted(set(wanted) - set(found))} do not appear at {settings.bootstrap}")
-    growing = {name: NewPartitions(wanted[name]) for name in found if _is_empty_shell(found[name], wanted[name])}
+    growing = {name: NewPartitions(wanted[name]) for name in found if _is_auto_created(found[name], wanted[name])}
     if growing:
         await admin.create_partitions(growing)
     for name, count in found.items():
         if count != wanted[name] and name not in growing:
             raise TopicError(
-                f"topic {name} at {settings.bootstrap} has {count} partitions, the walk needs {wanted[name]}: "
+                f"topic {name} at {settings.bootstrap} has {count} partitions, the pipeline needs {wanted[name]}: "
                 f"set BTC_PARTITIONS={count}, or use another BTC_TOPIC_PREFIX"
             )
 
 
-def _is_empty_shell(found: int, wanted: int) -> bool:
-    # One partition where more are wanted: a broker that auto-creates topics was faster than we.
+def _is_auto_created(found: int, wanted: int) -> bool:
+    # One partition where more are wanted: a broker that creates topics by itself was faster.
     return found == 1 < wanted
 
 
-async def _configure(admin: AIOKafkaAdminClient, settings: Settings, topic_specs: tuple[TopicSpec, ...]) -> None:
+async def _configure(admin: AIOKafkaAdminClient, settings: Settings, specs: tuple[TopicSpec, ...]) -> None:
     await admin.alter_configs(
         [
-            ConfigResource(ConfigResourceType.TOPIC, spec.full_name(settings), spec.configs(settings))
-            for spec in topic_specs
+            ConfigResource(ConfigResourceType.TOPIC, spec.full_name(settings), spec.broker_config(settings))
+            for spec in specs
         ]
     )

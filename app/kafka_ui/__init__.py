@@ -35,4 +35,4 @@ async def _serve(settings: Settings, process_status: ProcessStatus) -> None:
             site(cluster), closing_s=CLOSING_S, host=settings.host, port=settings.kafka_ui_port, log_config=None,
             lifespan="off",
         )  # fmt: skip
-        await door.until_cancelled()
+        await door.serve_until_cancelled()

@@ -1,7 +1,7 @@
-"""A door that people call. What enters: an ASGI application; what leaves: a server that leaves without failing anybody.
+"""HTTP server with graceful shutdown: no client meets a closed connection.
 
-A client that keeps its connection would send the next request into one that is just being closed. So a door that leaves
-first lingers: it goes on answering, and every answer closes its connection; whoever asks again asks another replica.
+A client that keeps its connection would send the next request into one that is just being closed. So a server that
+shuts down still answers for a second, and every answer closes its connection; the client then asks another replica.
 """
 
 import asyncio
@@ -13,47 +13,47 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LINGER_S = 1.0  # a client that asks less often than this may still meet a closed connection, and must ask again
+DRAIN_S = 1.0  # a client that asks less often than this may still meet a closed connection, and must retry
 CLOSE = (b"connection", b"close")
 
 
 class EmbeddedServer(uvicorn.Server):
-    """A server inside somebody else's loop: it leaves the signals alone."""
+    """A uvicorn server inside a running event loop: it handles no signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
+        """Handle no signal."""
         yield
 
 
 class GracefulServer(EmbeddedServer):
-    """Serves until cancelled; then lingers, finishes what was asked and closes every WebSocket."""
+    """Serves until cancelled; then answers for a second longer, finishes open requests and closes every WebSocket."""
 
     def __init__(self, app: ASGIApp, *, closing_s: float, **config: Any) -> None:
-        self._app, self._leaving, self._closing_s = app, False, closing_s
+        self._app, self._draining, self._closing_s = app, False, closing_s
         config |= {"interface": "asgi3", "access_log": False, "timeout_graceful_shutdown": closing_s}
-        super().__init__(uvicorn.Config(self._pass, **config))
+        super().__init__(uvicorn.Config(self._handle, **config))
 
-    async def until_cancelled(self, listener: socket.socket | None = None) -> None:
+    async def serve_until_cancelled(self, listener: socket.socket | None = None) -> None:
         """Serve on a socket that listens, or on the configured address."""
-        task = asyncio.create_task(self.serve(sockets=[listener] if listener else None), name="door")
+        task = asyncio.create_task(self.serve(sockets=[listener] if listener else None), name="http server")
         try:
             await asyncio.shield(task)
         finally:
             try:
-                await self._linger()
-            finally:  # told twice, it leaves at once
+                await self._drain()
+            finally:  # cancelled twice, it stops at once
                 self.should_exit = True
                 await asyncio.wait([task], timeout=self._closing_s + 2)
 
-    async def _linger(self) -> None:
-        self._leaving, loop = True, asyncio.get_running_loop()
-        deadline = loop.time() + LINGER_S
+    async def _drain(self) -> None:
+        self._draining, loop = True, asyncio.get_running_loop()
+        deadline = loop.time() + DRAIN_S
         while self.server_state.connections and loop.time() < deadline:
             await asyncio.sleep(0.05)
 
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._leaving:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._draining:
             await self._app(scope, receive, send)
             return
 

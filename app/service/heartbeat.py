@@ -1,4 +1,4 @@
-"""What a process tells of itself every five seconds. What enters: its progress; what leaves: `btc.status`."""
+"""Heartbeats: what every process publishes about itself to `btc.status` every five seconds."""
 
 import asyncio
 import os
@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 import psutil
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
 
@@ -19,6 +18,7 @@ from app.kafka import topics
 from app.kafka.clients import producer
 from app.logs import logger
 from app.records import Heartbeat
+from app.retry import error_reason, retrying
 from app.service.health import Checks
 from app.settings import Settings
 
@@ -56,9 +56,9 @@ def errors_survived() -> dict[str, int]:
     return found
 
 
-def measure(process: str, instance: str, process_status: ProcessStatus, me: psutil.Process) -> Heartbeat:
+def measure(process: str, instance: str, status: ProcessStatus, me: psutil.Process) -> Heartbeat:
     """Return this moment's heartbeat: resources in MB and CPU seconds, counters since the process started."""
-    process_status.refresh()
+    status.refresh()
     times = me.cpu_times()
     net, disk = psutil.net_io_counters(), _disk(me)
     return Heartbeat(
@@ -75,9 +75,9 @@ def measure(process: str, instance: str, process_status: ProcessStatus, me: psut
         net_received_mb=net.bytes_recv / MB,
         disk_read_mb=disk[0] / MB,
         disk_written_mb=disk[1] / MB,
-        progress={name: float(value) for name, value in process_status.progress.items()},
+        progress={name: float(value) for name, value in status.progress.items()},
         errors=errors_survived(),
-        note=process_status.note,
+        note=status.note,
     )
 
 
@@ -90,9 +90,9 @@ def _disk(me: psutil.Process) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def heartbeats(settings: Settings, process: str, process_status: ProcessStatus) -> AsyncIterator[None]:
+async def heartbeats(settings: Settings, process: str, status: ProcessStatus) -> AsyncIterator[None]:
     """Send a heartbeat at once and every five seconds while the body runs."""
-    task = asyncio.create_task(_beat(settings, process, process_status), name=f"heartbeat of {process}")
+    task = asyncio.create_task(_send_heartbeats(settings, process, status), name=f"heartbeat of {process}")
     try:
         yield
     finally:
@@ -100,30 +100,20 @@ async def heartbeats(settings: Settings, process: str, process_status: ProcessSt
         await asyncio.wait([task], timeout=2)
 
 
-async def _beat(settings: Settings, process: str, process_status: ProcessStatus) -> None:
+async def _send_heartbeats(settings: Settings, process: str, status: ProcessStatus) -> None:
     sender = producer(settings, acks=1, enable_idempotence=False)
     me = psutil.Process()
     me.cpu_percent()
-    await _start(sender)
+    await retrying(sender.start, "send heartbeats", process=process, on=KafkaError, longest_wait_s=1.0)
     topic = topics.STATUS.full_name(settings)
     try:
         while True:
             started = time.monotonic()
             try:
-                beat = measure(process, settings.instance, process_status, me)
-                await sender.send_and_wait(topic, msgspec.json.encode(beat), key=process.encode(), partition=0)
+                heartbeat = measure(process, settings.instance, status, me)
+                await sender.send_and_wait(topic, msgspec.json.encode(heartbeat), key=process.encode(), partition=0)
             except Exception as error:  # noqa: BLE001 – a process without heartbeats looks dead; this must go on
-                log.warning("heartbeat not sent", reason=str(error) or type(error).__name__)
+                log.warning("heartbeat not sent", reason=error_reason(error))
             await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - started)))
     finally:
         await sender.stop()
-
-
-async def _start(sender: AIOKafkaProducer) -> None:
-    while True:
-        try:
-            await sender.start()
-            return
-        except KafkaError as error:
-            log.warning("no heartbeat yet, brokers do not answer", reason=str(error) or type(error).__name__)
-            await asyncio.sleep(1)

@@ -1,17 +1,19 @@
-"""How every process but the worker lives. What enters: its name and its work; what leaves: an exit code.
+"""The life of every process but the worker: logs, topics, health pages, heartbeats, its work, graceful shutdown.
 
-Logs are set up, topics ensured, health served, heartbeats sent; SIGTERM cancels the work, which then has until its
-supervisor's patience to end cleanly. An error a person can mend ends the process in one line.
+SIGTERM cancels the work, which then has the grace period of its supervisor to finish. An error that a person can mend
+ends the process with one line.
 """
 
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from app.kafka import topics
 from app.logs import logger, set_up
+from app.retry import retrying
 from app.service import health, heartbeat
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
@@ -21,7 +23,7 @@ log = logger("process")
 
 
 class StartupError(RuntimeError):
-    """What a person can mend: the message says what, where and what to do."""
+    """An error that a person can mend: the message says what, where and what to do."""
 
 
 def run(name: str, settings: Settings, work: Work) -> int:
@@ -29,7 +31,7 @@ def run(name: str, settings: Settings, work: Work) -> int:
     set_up(settings, name)
     try:
         with asyncio.Runner(loop_factory=_loop) as runner:
-            runner.run(_live(name, settings, work))
+            runner.run(_run(name, settings, work))
     except (StartupError, topics.TopicError) as error:
         print(f"btc {name}: {error}", file=sys.stderr)
         return 1
@@ -46,39 +48,34 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _live(name: str, settings: Settings, work: Work) -> None:
+async def _run(name: str, settings: Settings, work: Work) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(wish, task.cancel)
-    process_status = ProcessStatus()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    status = ProcessStatus()
     await wait_for_topics(settings)
     async with (
-        heartbeat.heartbeats(settings, name, process_status),
-        health.serving(settings.host, settings.metrics_port, process_status),
+        heartbeat.heartbeats(settings, name, status),
+        health.serving(settings.host, settings.metrics_port, status),
     ):
         log.info(f"{name} started", source=settings.source, kafka=settings.bootstrap)
         with suppress(asyncio.CancelledError):
-            await work(settings, process_status)
+            await work(settings, status)
         log.info(f"{name} stops")
 
 
 async def wait_for_topics(
-    settings: Settings, topic_specs: tuple[topics.TopicSpec, ...] = topics.ALL, patience_s: float = 60.0
+    settings: Settings, specs: tuple[topics.TopicSpec, ...] = topics.ALL, patience_s: float = 60.0
 ) -> None:
-    """Ensure the topics; brokers that start up beside us get a minute to answer.
+    """Create and check the topics; brokers that are starting get a minute to answer.
 
     Raises:
-        topics.TopicError: they do not answer by then, or a topic is not what the walk needs.
+        topics.TopicError: they do not answer by then, or a topic is not as the pipeline needs it.
 
     """
-    deadline = asyncio.get_running_loop().time() + patience_s
-    while True:
-        try:
-            await topics.ensure(settings, topic_specs)
-        except topics.TopicError:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(1)
-        else:
-            return
+    deadline_s = time.monotonic() + patience_s
+    await retrying(
+        lambda: topics.ensure(settings, specs), "create the topics", process="startup", on=topics.TopicError,
+        unless=lambda _error: time.monotonic() > deadline_s, first_wait_s=0.5, longest_wait_s=1.0,
+    )  # fmt: skip

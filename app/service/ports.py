@@ -1,4 +1,4 @@
-"""Ports of this machine. What enters: a port number; what leaves: whether it is free, and who holds it."""
+"""Ports of this machine: which are free, and which process holds a taken one."""
 
 import socket
 import sys
@@ -9,7 +9,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on now."""
+    """Return a port of the loopback on which no server listens now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -17,7 +17,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on this port of the loopback now."""
+    """Return whether a server could listen on this port of the loopback now."""
     with socket.socket() as probe:
         if sys.platform != "win32":  # as servers do: connections that are still closing do not count
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -29,14 +29,14 @@ def is_free(port: int) -> bool:
 
 
 def answers(port: int) -> bool:
-    """Say whether somebody accepts connections on this port of the loopback."""
+    """Return whether a server accepts connections on this port of the loopback."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def holder(port: int) -> str | None:
-    """Return who listens on a port, as `name (pid 42)`; None when the system does not tell."""
+    """Return the process that listens on a port, as `name (pid 42)`; None when the system does not tell."""
     try:
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
@@ -44,3 +44,11 @@ def holder(port: int) -> str | None:
     except (psutil.Error, OSError):
         return None
     return None
+
+
+def taken_reason(port: int, name: str, variable: str) -> str:
+    """Return that a port is taken, by which process and what to do about it.
+
+    `name` says what wants the port, `variable` which setting gives it another one.
+    """
+    return f"port {port} ({name}) is taken by {holder(port) or 'another process'}: end it, or set {variable} to another"

@@ -1,6 +1,7 @@
-"""What every agent asks and notes in each round. What enters: an event; what leaves: whether to work on it, figures.
+"""Which batches an agent processes, and how far each agent has come.
 
-A second not newer than the table's last is a true repeat: its result was acknowledged before the table was written.
+A second that is not newer than the table's last is a true repeat: its result was acknowledged before the table was
+written.
 """
 
 from dataclasses import dataclass, field
@@ -14,27 +15,27 @@ from app.records import Batch
 from app.settings import settings
 
 AHEAD_S = 60.0  # clocks of machines differ
-KEPT_S = 7 * 24 * 3600.0  # of the topics of the walk, and so of what may lie before us
+KEPT_S = 7 * 24 * 3600.0  # how long topics are kept, and so the oldest message that may be read
 
 
 class ImplausibleError(ValueError):
-    """A batch that cannot be what it says; refused before anything was changed by it."""
+    """A batch that cannot be what it says; it is refused before it changes anything."""
 
 
 @dataclass
 class Progress:
-    """How far each stage came, for health, heartbeats and the drain."""
+    """How far each agent has come, for health and heartbeats."""
 
     second: dict[str, float] = field(default_factory=dict)  # stage → newest second, exchange time
     at_ms: dict[str, float] = field(default_factory=dict)  # stage → wall time of its newest batch
-    newest: dict[tuple[str, int], Batch] = field(default_factory=dict)  # stage, partition → what was finished last
+    newest: dict[tuple[str, int], Batch] = field(default_factory=dict)  # stage, partition → its newest batch
 
 
 PROGRESS = Progress()
 
 
 def admit(stage: str, event: EventT, last: int | None) -> bool:
-    """Say whether a batch is to be worked on; count it where it is a repeat or a zombie's.
+    """Return whether a batch is to be processed; repeats and superseded batches are counted.
 
     Raises:
         ImplausibleError: the batch cannot be what it says: another partition, a second that has not come yet.
@@ -56,9 +57,9 @@ def admit(stage: str, event: EventT, last: int | None) -> bool:
 def implausible_reason(batch: Batch, before: Batch | None, now_ms: float, speed: float) -> str:
     """Return why a batch cannot have been closed by now, or "".
 
-    One second taken from the far future would make every true one after it a repeat. Live, exchange time is wall time.
-    At another speed it may be ahead by what a run could gain while the topics are kept, and moves on from the batch
-    before no faster than the speed allows.
+    One second accepted from the far future would make every true one after it a repeat. Live, exchange time is wall
+    time. At another speed it may be ahead by what a run could gain while the topics are kept, and follows the batch
+    before it no faster than the speed allows.
 
     >>> now_ms = 1.75e12
     >>> implausible_reason(Batch(partition=2, second=9_000_000_000, closed_ms=now_ms), None, now_ms, speed=1.0)
@@ -78,7 +79,7 @@ def implausible_reason(batch: Batch, before: Batch | None, now_ms: float, speed:
 
 
 def mark_done(stage: str, batch: Batch, symbols: int | None = None) -> None:
-    """Note a batch as finished: acknowledged and stored."""
+    """Record a batch as processed: its result is acknowledged and stored."""
     if symbols is not None:
         metrics.SYMBOLS.labels(str(batch.partition)).set(symbols)
     now_ms = wall_ms()

@@ -1,4 +1,4 @@
-"""What outcomes say, as Prometheus metrics. What enters: an OutcomeBatch; what leaves: gauges and counters."""
+"""Prometheus metrics of settled forecasts and running scores."""
 
 from app import metrics
 from app.records import OutcomeBatch, Score
@@ -9,20 +9,20 @@ _models: set[str] = set()
 
 
 def update(batch: OutcomeBatch) -> None:
-    """Count what was settled or void, and show the running scores; series of models that left go."""
+    """Count settled and void forecasts and set the running scores; series of retired models are removed."""
     for one in batch.settled:
         horizon = str(one.horizon_s)
         metrics.SETTLED.labels(horizon).inc(len(one.symbols))
         for reason, symbols in one.void.items():
             metrics.VOID.labels(horizon, reason).inc(len(symbols))
-    _forget_who_left({score.model for score in batch.scores})
+    _remove_retired({score.model for score in batch.scores})
     many = len({score.symbol for score in batch.scores} - {"*"}) >= MANY
     for score in batch.scores:
         if score.symbol == "*" or not many:
-            _show(f"*/{batch.partition}" if score.symbol == "*" else score.symbol, score)
+            _set(f"*/{batch.partition}" if score.symbol == "*" else score.symbol, score)
 
 
-def _forget_who_left(models: set[str]) -> None:
+def _remove_retired(models: set[str]) -> None:
     if models and not _models <= models:
         for gauge in GAUGES:
             gauge.clear()
@@ -30,7 +30,7 @@ def _forget_who_left(models: set[str]) -> None:
     _models.update(models)
 
 
-def _show(symbol: str, score: Score) -> None:
+def _set(symbol: str, score: Score) -> None:
     labels = (symbol, score.model, str(score.horizon_s))
     metrics.SKILL.labels(*labels).set(score.skill)
     metrics.COVERAGE.labels(*labels).set(score.coverage.get("0.9", 0.0))

@@ -1,11 +1,12 @@
-"""The models that run in a worker. What enters: `btc.models`; what leaves: the line-up for the next micro-batch.
+"""The models that forecast in this worker: the releases of `btc.models`, verified, compiled and swapped in.
 
-Releases are verified, compiled and warmed in an executor, then swapped in between two batches by replacing one
-tuple. The packaged cold-start release takes part from the first second; naive serves until a champion is named.
+A release is compiled and warmed in an executor, then swapped in between two batches by replacing one tuple. The
+packaged release runs from the first second; naive serves until there is a champion.
 """
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -19,21 +20,22 @@ from app.domain.forecast import LEVELS, Floats, Forecaster, Rows
 from app.domain.model import Model, bucket_for, compile_release, tensorflow
 from app.domain.predictions import ModelEntry, ModelLineup
 from app.domain.registry import Registry, expired, verify
-from app.kafka import topics
-from app.kafka.clients import assigned_consumer, end_offsets, partitions_of
+from app.kafka import reading, topics
 from app.logs import logger
 from app.records import ModelRelease, Role
+from app.retry import retrying
 from app.settings import Settings, settings
 
-CATCH_UP_S = 3.0  # what was missed while the worker started comes before what may be needed one day
-log = logger("ensemble")
+POLL_MS = 1000
+CATCH_UP_S = 3.0  # the backlog of a start comes before further batch sizes
+log = logger("models")
 
 
 class ServingModels:
-    """Follows the releases and keeps what they compile to."""
+    """Follows `btc.models` and keeps the compiled models."""
 
     def __init__(self, of: Settings) -> None:
-        self._settings = of
+        self._settings, self._resources = of, AsyncExitStack()
         self.registry = Registry()
         self.ready = asyncio.Event()
         self._compiled: dict[str, Model] = {}  # those that run, by sha256: a change of role compiles nothing
@@ -43,9 +45,9 @@ class ServingModels:
         self._ridge: Forecaster | None = None
 
     async def open(self) -> None:
-        """Import TensorFlow, take the packaged release and everything released so far; then `ready`.
+        """Import TensorFlow, read every release so far and compile those that run; then `ready` is set.
 
-        Compiled are the batch sizes that the settings speak of; those that turn out to be needed follow.
+        The batch sizes that the settings imply are compiled; others follow once they were needed.
         """
         importing = asyncio.create_task(asyncio.to_thread(tensorflow))
         for release in releases.packaged():
@@ -56,42 +58,33 @@ class ServingModels:
         self.ready.set()
 
     async def _read_releases(self) -> None:
-        self._consumer = assigned_consumer(self._settings)
-        await self._consumer.start()
-        self._places = partitions_of(topics.MODELS.full_name(self._settings), topics.MODELS.partitions(self._settings))
-        self._consumer.assign(self._places)
-        await self._consumer.seek_to_beginning()
-        ends = {place: end for place, end in (await end_offsets(self._consumer, self._places)).items() if end}
-        while any([await self._consumer.position(place) < end for place, end in ends.items()]):
-            await self._take_more(timeout_ms=500)
+        partitions = reading.topic_partitions(self._settings, topics.MODELS)
+        self._consumer = await self._resources.enter_async_context(reading.assigned(self._settings, partitions))
+        end = await reading.EndOfTopic.now(self._consumer, partitions)
+        async for message in reading.read_until(self._consumer, end):
+            self._update(message.value)
 
     async def follow(self) -> None:
-        """Take releases as they come, and compile the batch sizes that were missed, until cancelled."""
+        """Follow the topic and compile the batch sizes that were missed, until cancelled."""
         try:
             await asyncio.sleep(CATCH_UP_S)
             while True:
                 for _release, _role, model in self._running:
                     if model.missed:
                         await asyncio.to_thread(model.compile, sorted(model.missed))
-                try:
-                    changed = await self._take_more(timeout_ms=1000)
-                except KafkaError as error:
-                    log.warning("models topic does not answer, trying again", reason=str(error))
-                    await asyncio.sleep(1)
-                    continue
-                if changed:
+                if await retrying(self._poll, "read the models topic", on=KafkaError, longest_wait_s=1.0):
                     await self._swap()
         finally:
-            await self._consumer.stop()
+            await self._resources.aclose()
 
-    async def _take_more(self, timeout_ms: int) -> bool:
+    async def _poll(self) -> bool:
         changed = False
-        for messages in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
+        for messages in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
             for message in messages:
-                changed |= self._take(message.value)
+                changed |= self._update(message.value)
         return changed
 
-    def _take(self, value: bytes | None) -> bool:
+    def _update(self, value: bytes | None) -> bool:
         try:
             release = msgspec.json.decode(value or b"", type=ModelRelease)
         except msgspec.MsgspecError as error:
@@ -102,13 +95,13 @@ class ServingModels:
         return True
 
     def _sizes(self) -> set[int]:
-        """Return the batch sizes to expect: those in use, or else those that the settings speak of."""
+        """Return the batch sizes to expect: those in use, or else those that the settings imply."""
         used = {size for _release, _role, model in self._running for size in model.sizes}
-        homes = topics.by_partition(self._settings.symbols, self._settings.partitions).values()
-        return used or {bucket_for(len(symbols)) for symbols in homes}
+        by_partition = topics.by_partition(self._settings.symbols, self._settings.partitions).values()
+        return used or {bucket_for(len(symbols)) for symbols in by_partition}
 
     async def _swap(self) -> None:
-        """Compile what is new and replace the line-up; a release that cannot run is refused and the next one taken."""
+        """Compile what is new and replace the lineup; after a release that cannot run comes the next one."""
         running: list[tuple[ModelRelease, Role, Model]] = []
         for release, role in self.registry.running(most=99):
             if len(running) == 2:
@@ -122,7 +115,7 @@ class ServingModels:
         metrics.MODEL_RUNNING.clear()
         for release, role, _model in running:
             metrics.MODEL_RUNNING.labels(release.id, release.kind, role).set(1)
-        log.info("line-up", models=[f"{release.id} ({role})" for release, role, _model in running])
+        log.info("models run", models=[f"{release.id} ({role})" for release, role, _model in running])
 
     async def _model(self, release: ModelRelease) -> Model | None:
         if release.sha256 in self._compiled:
@@ -152,8 +145,8 @@ class ServingModels:
         self._naive = naive(newest.naive, horizons_s)
         self._ridge = ridge(newest.scaler, *newest.ridge, horizons_s)
 
-    def line_up(self, second: int) -> ModelLineup:
-        """Return who forecasts at this second of exchange time, the champion first."""
+    def lineup(self, second: int) -> ModelLineup:
+        """Return the forecasters of this second of exchange time, the champion first."""
         models = [
             ModelEntry(release.id, release.kind, role, timed(release.kind, model))
             for release, role, model in self._running

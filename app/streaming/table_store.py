@@ -1,7 +1,6 @@
-"""How tables are kept: RocksDB with bounded memory, rings of slots; their changelogs are in app/kafka/topics.py.
+"""Faust tables in RocksDB with bounded memory, used as rings of one slot per second.
 
-What enters: a name; what leaves: a Faust table of bytes. RocksDB's defaults would take 2 GiB of block cache per table
-and partition.
+RocksDB's defaults would take 2 GiB of block cache per table and partition. The changelogs are in `app/kafka/topics.py`.
 """
 
 from typing import Any
@@ -21,7 +20,7 @@ ROCKSDB = {
 
 
 def ring_table(name: str, *, help: str) -> faust.Table:  # noqa: A002 – Faust's own word
-    """Return a table of bytes by bytes, co-partitioned with the walk."""
+    """Return a table of bytes by bytes, co-partitioned with the topics."""
     return app.Table(
         name,
         key_type=bytes,

@@ -28,7 +28,7 @@ async def served(board: Board, **settings: Any) -> AsyncIterator[str]:
     """Serve a board on a free port; yields host:port."""
     listener = listening("127.0.0.1", 0)
     door = server_for(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
-    task = asyncio.create_task(door.until_cancelled(listener))
+    task = asyncio.create_task(door.serve_until_cancelled(listener))
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:

@@ -25,6 +25,6 @@ def test_the_topics_of_the_walk_are_copartitioned() -> None:
 
 def test_models_are_compacted_and_never_expire() -> None:
     """The registry is a topic: nothing in it may be lost to time."""
-    config = topics.MODELS.configs(Settings())
+    config = topics.MODELS.broker_config(Settings())
     assert config["cleanup.policy"] == "compact"
     assert config["retention.ms"] == "-1"

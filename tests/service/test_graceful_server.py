@@ -1,4 +1,4 @@
-"""A door that leaves: nobody's request fails. Real sockets, real clients."""
+"""Graceful shutdown: no request fails. Real sockets, real clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from app.api.server import listening
-from app.service.graceful_server import LINGER_S, GracefulServer
+from app.service.graceful_server import DRAIN_S, GracefulServer
 
 
 async def _page(request: Request) -> Response:
@@ -33,7 +33,9 @@ async def _socket(websocket: WebSocket) -> None:
 async def _opened() -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     listener = listening("127.0.0.1", 0)
     site = Starlette(routes=[Route("/", _page), WebSocketRoute("/socket", _socket)])
-    serving = asyncio.create_task(GracefulServer(site, closing_s=3, log_level="warning").until_cancelled(listener))
+    serving = asyncio.create_task(
+        GracefulServer(site, closing_s=3, log_level="warning").serve_until_cancelled(listener)
+    )
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}", serving
     finally:
@@ -41,20 +43,20 @@ async def _opened() -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
         await asyncio.wait([serving])
 
 
-async def test_answers_say_that_the_connection_ends_only_while_leaving() -> None:
-    """A client that keeps its connection is told to turn elsewhere before the connection is closed."""
+async def test_only_during_shutdown_do_answers_close_the_connection() -> None:
+    """A client that keeps its connection asks another replica before the connection is closed."""
     async with _opened() as (address, serving), httpx.AsyncClient(base_url=f"http://{address}") as client:
         assert "connection" not in (await client.get("/")).headers
         serving.cancel()
         await asyncio.sleep(0.1)
-        leaving = await client.get("/")
-        assert (leaving.status_code, leaving.headers["connection"]) == (200, "close")
+        last = await client.get("/")
+        assert (last.status_code, last.headers["connection"]) == (200, "close")
 
 
 async def test_an_answer_under_way_is_finished() -> None:
-    """What was asked before the end is answered, however long the door lingers."""
+    """A request before the end is answered, however long it takes."""
     async with _opened() as (address, serving), httpx.AsyncClient(base_url=f"http://{address}") as client:
-        asked = asyncio.create_task(client.get("/", params={"takes_s": LINGER_S + 0.5}))
+        asked = asyncio.create_task(client.get("/", params={"takes_s": DRAIN_S + 0.5}))
         await asyncio.sleep(0.2)
         serving.cancel()
         assert (await asked).text == "ok"
@@ -70,12 +72,12 @@ async def test_a_websocket_is_closed_with_a_code_that_asks_to_come_again() -> No
         assert closed.value.rcvd.code == 1012
 
 
-async def test_without_connections_a_door_leaves_at_once() -> None:
-    """Nobody is waited for where nobody is."""
+async def test_without_connections_it_stops_at_once() -> None:
+    """There is nobody to wait for."""
     async with _opened() as (address, serving):
         async with httpx.AsyncClient() as client:
             await client.get(f"http://{address}/")
         began = asyncio.get_running_loop().time()
         serving.cancel()
         await asyncio.wait([serving])
-        assert asyncio.get_running_loop().time() - began < LINGER_S
+        assert asyncio.get_running_loop().time() - began < DRAIN_S

@@ -49,16 +49,16 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def _taken(made: ServingModels, *releases: ModelRelease) -> list[str]:
     for release in releases:
-        assert made._take(msgspec.json.encode(release))
+        assert made._update(msgspec.json.encode(release))
     await made._swap()
-    return [f"{runner.id} {runner.role}" for runner in made.line_up(1_750_000_000).runners]
+    return [f"{runner.id} {runner.role}" for runner in made.lineup(1_750_000_000).runners]
 
 
 async def test_without_a_champion_naive_serves_and_says_so(compiled: list[str]) -> None:
     """The fallback is flagged; a challenger runs beside it."""
     made = ServingModels(SETTINGS)
     assert await _taken(made, _release("one")) == ["naive champion", "one challenger"]
-    assert made.line_up(1_750_000_000).flags == ("fallback",)
+    assert made.lineup(1_750_000_000).flags == ("fallback",)
 
 
 async def test_a_champion_is_swapped_in_and_compiled_once(compiled: list[str]) -> None:
@@ -90,18 +90,18 @@ async def test_an_expired_champion_is_flagged(compiled: list[str]) -> None:
     """It serves on, and every forecast says that it has expired."""
     made = ServingModels(SETTINGS)
     await _taken(made, _release("old", "champion", expires_ms=1.0))
-    assert made.line_up(1_750_000_000).flags == ("model_expired",)
+    assert made.lineup(1_750_000_000).flags == ("model_expired",)
 
 
 def test_an_undecodable_release_changes_nothing() -> None:
     """It is counted, and the line-up stays."""
     made = ServingModels(SETTINGS)
-    assert not made._take(b"{")
-    assert not made._take(None)
+    assert not made._update(b"{")
+    assert not made._update(None)
 
 
 def test_naive_alone_forecasts_before_any_release() -> None:
     """Its mean is no change."""
-    (runner,) = ServingModels(SETTINGS).line_up(1_750_000_000).runners
+    (runner,) = ServingModels(SETTINGS).lineup(1_750_000_000).runners
     mean, _quantiles = runner.forecast(np.zeros((1, len(features.NAMES)), np.float32), np.full(1, 1e-4))
     assert not np.any(mean)
