@@ -1,1 +1,1 @@
-"""The walk of a tick, in order: features, predictions, outcomes. Each takes, calls, sends, stores; no arithmetic."""
+"""The agents in the order of the pipeline: features, predictions, outcomes. They hold no arithmetic."""

@@ -1,4 +1,4 @@
-"""Ticks in, bars and feature rows out; the windows behind them in `tables/windows`."""
+"""Ticks to features: keeps the rolling windows of each partition and computes a feature row per symbol and second."""
 
 from typing import Any
 
@@ -31,14 +31,18 @@ STATES = PartitionStates(_restored)
 
 @app.agent(topic(topics.TICKS), name="features")
 async def features(stream: Any) -> None:
-    """Cut-up ticks → the second's bars and the feature rows of all symbols."""
+    """Update the windows with each second of ticks and publish bars and feature rows."""
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
+        # {"partition": 2, "second": 1680652800, "symbols": {"BTCUSDT": {"trades": {"id": [2741216043], …
         async with STATES.processing(event) as windows:
             if not admit("features", event, windows.last):
                 continue
             record = windows.step(batch)
+            # b"…": the second's bars of every symbol, packed for the ring
             out = feature_batch(batch, windows.rows(), wall_ms())
+            # {"symbols": ["BTCUSDT"], "bars": {"mid": [28177.35], …}, "features": {"return_1s": [-0.41], …}}
             await publish(topics.FEATURES, out, partition)
             await store(WINDOWS, slot_key(partition, batch.second, RING), record)
+            # b"2/0": slot 1680652800 % 320 of partition 2
             mark_done("features", out, len(out.symbols))

@@ -1,4 +1,4 @@
-"""Predictions in, what became of them out; settles each exactly once, learns the calibration, keeps the scores."""
+"""Forecasts to outcomes: settles each exactly once, learns the calibration, keeps the running scores."""
 
 from typing import Any
 
@@ -30,13 +30,15 @@ STATES = PartitionStates(_restored)
 
 @app.agent(topic(topics.PREDICTIONS), name="outcomes")
 async def outcomes(stream: Any) -> None:
-    """Forecasts made one horizon ago → their outcomes and the running scores."""
+    """Settle the forecasts made one horizon ago and publish their outcomes and the scores."""
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
+        # {"second": 1680652805, "mid": [28178.1], "horizons_s": [5, 10, 30, 60, 300], "forecasts": […]}
         async with STATES.processing(event) as settlements:
             if not admit("outcomes", event, settlements.last):
                 continue
             out = outcome_batch(batch, *settlements.settle(batch), wall_ms())
+            # {"settled": [{"horizon_s": 5, "origin": 1680652800, "symbols": ["BTCUSDT"], "realised": [2.66e-05]}]}
             await publish(topics.OUTCOMES, out, partition)
             await store(PENDING, slot_key(partition, batch.second, RING), settlements.pending_record(batch))
             await store(SCORES, str(partition).encode(), settlements.scores_record())

@@ -1,4 +1,4 @@
-"""Feature rows in, everybody's forecasts out; one call per model and micro-batch."""
+"""Features to forecasts: calls every model once per second and partition, and corrects its quantiles."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from tables.scores import SCORES
 
 @dataclass
 class Published:
-    """The newest second published of one partition; after a restart, the newest one the outcomes have seen of it."""
+    """The newest second published of one partition; after a restart, the newest one that was settled."""
 
     last: int | None
 
@@ -29,7 +29,7 @@ def _restored(partition: int) -> Published:
 
 
 class _Settled(msgspec.Struct):
-    """What counts here of a scores record: a second that was settled had been published."""
+    """The part of a scores record that is needed: a second that was settled had been published."""
 
     last: int
 
@@ -39,16 +39,18 @@ STATES = PartitionStates(_restored)
 
 @app.agent(topic(topics.FEATURES), name="predictions")
 async def predictions(stream: Any) -> None:
-    """Feature rows → forecasts of the champion, the challengers and the baselines."""
+    """Publish the forecasts of champion, challengers and baselines for each second."""
     await SERVING.ready.wait()
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
+        # {"second": 1680652800, "symbols": ["BTCUSDT"], "features": {"return_1s": [-0.41], …}, "flags": [[]]}
         async with STATES.processing(event) as published:
             if not admit("predictions", event, published.last):
                 continue
             learned = SCORES.get(str(partition).encode())
             calibration = calibration_of(learned) if learned else None
             out = predict(batch, SERVING.lineup(batch.second), calibration, wall_ms())
+            # {"champion": "naive", "mid": [28177.35], "forecasts": [{"model": "naive", "mean": [[0.0, …]], …}]}
             await publish(topics.PREDICTIONS, out, partition)
             published.last = batch.second
             mark_done("predictions", out)

@@ -18,7 +18,7 @@ TICKS_CLOSE_DELAY = Histogram(
     "btc_ticks_close_delay_seconds", "From the end of the second to its acknowledged batch.", buckets=LATENCY_S
 )
 
-# Walk
+# Pipeline
 STAGE_LATENCY = Histogram(
     "btc_stage_latency_seconds", "From the close of the second to the stage's acknowledged message.", ["stage"],
     buckets=LATENCY_S,
@@ -43,7 +43,7 @@ RMSE = Gauge("btc_rmse", "Root mean squared error, log return.", ["symbol", "mod
 SETTLED = Counter("btc_settled_total", "Forecasts settled, (symbol, second) pairs.", ["horizon_s"])
 VOID = Counter("btc_void_total", "Forecasts that could not be settled.", ["horizon_s", "reason"])
 
-# Reading side
+# Read side
 API_REQUESTS = Counter("btc_api_requests_total", "Answered requests.", ["route", "method", "status"])
 API_LATENCY = Histogram("btc_api_latency_seconds", "Time to answer.", ["route"], buckets=(0.001, *LATENCY_S))
 API_WEBSOCKETS = Gauge("btc_api_websockets", "Connected WebSocket clients.")

@@ -1,6 +1,6 @@
-"""Every shape on the wire, in travel order.
+"""Every record on the wire, in the order of the pipeline.
 
-What enters and leaves: JSON payloads of the topics in `app/kafka/topics.py`. Fields are only ever added, each new one
+They are the JSON payloads of the topics in `app/kafka/topics.py`. Fields are only ever added, each new one
 with a default, so an old reader understands a new writer and the other way round. Columns are lists of one
 length; a value that does not exist is 0 beside an explicit mask, never NaN.
 
@@ -16,7 +16,7 @@ Role = Literal["champion", "challenger", "baseline", "retired"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What every payload is: frozen, its fields named."""
+    """The base of every payload: frozen, with named fields."""
 
 
 class Batch(Record, frozen=True, kw_only=True, gc=False):

@@ -1,1 +1,1 @@
-"""What survives: three RocksDB tables with their changelogs, partitioned like the walk. Declarations only."""
+"""The RocksDB tables with changelogs, partitioned like the topics. Declarations only."""

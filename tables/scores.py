@@ -1,4 +1,4 @@
-"""What was learned from outcomes. Key `partition`, value {last second, calibration, scores}."""
+"""Calibration and running scores: `partition` → the packed record of `domain/outcome_state.py`."""
 
 from app.streaming.table_store import ring_table
 

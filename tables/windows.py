@@ -1,4 +1,4 @@
-"""The last seconds' bars. Key `partition/slot`, value the packed second of domain/windows.py."""
+"""The bars of the last seconds: `partition/slot` → the packed second of `domain/windows.py`."""
 
 from app.streaming.table_store import ring_table
 
