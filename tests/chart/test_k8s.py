@@ -20,15 +20,51 @@ SCRIPTS = ("minikube-start", "minikube-deploy", "tunnels")
 FLAGS = {"driver": "docker", "memory": "8192", "cpus": "6", "disk-size": "20g"}
 
 
-@pytest.fixture(scope="module")
-def render() -> ModuleType:
-    """Return k8s/render.py."""
-    spec = importlib.util.spec_from_file_location("k8s_render", K8S / "render.py")
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"k8s_{name}", K8S / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def render() -> ModuleType:
+    """Return k8s/render.py."""
+    return _script("render")
+
+
+@pytest.fixture(scope="module")
+def comparison() -> ModuleType:
+    """Return k8s/compare.py."""
+    return _script("compare")
+
+
+def test_two_equal_charts_compare_as_identical(comparison: ModuleType, tmp_path: Path) -> None:
+    """Comments, whitespace and the order of keys are no difference."""
+    copy = tmp_path / "helm"
+    shutil.copytree(CHART, copy)
+    path = copy / "templates" / "platform" / "settings.yaml"
+    path.write_text(path.read_text().replace("kind: ConfigMap\n", "\n# a comment\n") + "\nkind:   ConfigMap\n")
+    assert comparison.compare(copy, CHART) == {}
+
+
+def test_a_changed_and_a_missing_object_are_printed_with_their_values_files(
+    comparison: ModuleType, tmp_path: Path
+) -> None:
+    """One changed field and one removed object are two differences, each under the values files that show it."""
+    copy = tmp_path / "helm"
+    shutil.copytree(CHART, copy)
+    path = copy / "templates" / "platform" / "settings.yaml"
+    path.write_text(path.read_text().replace("kind: ConfigMap", "kind: ConfigMap\nimmutable: true"))
+    (copy / "templates" / "mesh" / "peerauthentication.yaml").unlink()
+    found = comparison.compare(copy, CHART)
+    removed = {text: where for text, where in found.items() if "+++ tree PeerAuthentication/btc-strict" in text}
+    changed = {text: where for text, where in found.items() if text not in removed}
+    assert list(removed.values()) == [["ci/istio-values.yaml"]]
+    assert all("ConfigMap/btc-settings" in text and "-immutable: true" in text for text in changed)
+    assert sorted(name for where in changed.values() for name in where) == comparison.values_files(CHART)
 
 
 def test_the_manifests_are_what_the_chart_says(render: ModuleType) -> None:
