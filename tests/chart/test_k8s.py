@@ -58,11 +58,13 @@ def test_a_changed_and_a_missing_object_are_printed_with_their_values_files(
     shutil.copytree(CHART, copy)
     path = copy / "templates" / "platform" / "settings.yaml"
     path.write_text(path.read_text().replace("kind: ConfigMap", "kind: ConfigMap\nimmutable: true"))
-    (copy / "templates" / "mesh" / "peerauthentication.yaml").unlink()
+    (copy / "templates" / "mesh" / "istio.yaml").unlink()
     found = comparison.compare(copy, CHART)
-    removed = {text: where for text, where in found.items() if "+++ tree PeerAuthentication/btc-strict" in text}
+    removed = {text: where for text, where in found.items() if "--- no object" in text}
     changed = {text: where for text, where in found.items() if text not in removed}
-    assert list(removed.values()) == [["ci/istio-values.yaml"]]
+    titles = ["NetworkPolicy/btc-mesh", "PeerAuthentication/btc-strict"]
+    assert sorted(text.splitlines()[1].removeprefix("+++ tree ") for text in removed) == titles
+    assert set(map(tuple, removed.values())) == {("ci/istio-values.yaml",)}
     assert all("ConfigMap/btc-settings" in text and "-immutable: true" in text for text in changed)
     assert sorted(name for where in changed.values() for name in where) == comparison.values_files(CHART)
 
@@ -76,9 +78,9 @@ def test_drift_is_seen_and_mended(render: ModuleType, tmp_path: Path) -> None:
     """A file that was changed, is missing or too many is named; writing mends it."""
     render.write(tmp_path)
     (tmp_path / "web-app" / "deployment.yaml").write_text("changed")
-    (tmp_path / "web-app" / "service.yaml").unlink()
+    (tmp_path / "web-app" / "objects.yaml").unlink()
     (tmp_path / "stray.yaml").write_text("")
-    assert render.drift(tmp_path) == ["stray.yaml", "web-app/deployment.yaml", "web-app/service.yaml"]
+    assert render.drift(tmp_path) == ["stray.yaml", "web-app/deployment.yaml", "web-app/objects.yaml"]
     render.write(tmp_path)
     assert render.drift(tmp_path) == []
 

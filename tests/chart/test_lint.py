@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -50,14 +51,32 @@ def test_every_object_fits_the_schema_of_kubernetes(
 
 
 def test_every_option_that_is_off_is_on_in_a_ci_file(every_set: dict[str, list[Object]]) -> None:
-    """The ci files together render every kind of object the chart has a template for."""
-    templates = {one["name"] for one in chart().templates if one["name"].endswith(".yaml")}
-    rendered = {path for name in every_set for path, text in files(values_of(name)).items() if parse(path, text)}
-    assert {f"btc-forecast/{name}" for name in templates} == rendered
+    """The ci files together render every object the chart has a template for, in every template file."""
+    declared = Counter(
+        (f"btc-forecast/{one['name']}", kind)
+        for one in chart().templates if one["name"].endswith(".yaml")
+        for kind in re.findall(r"^kind: (\w+)$", one["data"], re.MULTILINE)
+    )  # fmt: skip
+    rendered = Counter(path_and_kind for path_and_kind, _ in {
+        ((path, one["kind"]), one["metadata"]["name"])
+        for name in every_set for path, text in files(values_of(name)).items() for one in parse(path, text)
+    })  # fmt: skip
+    assert {path for path, _ in declared} == {
+        f"btc-forecast/{one['name']}" for one in chart().templates if one["name"].endswith(".yaml")
+    }
+    assert declared.keys() == rendered.keys()
+    assert declared <= rendered  # a template with a loop renders more
+
+
+def test_no_object_is_rendered_twice(every_set: dict[str, list[Object]]) -> None:
+    """Kind and name are unique in each set of values."""
+    for name, objects in every_set.items():
+        titles = [(one["kind"], one["metadata"]["name"]) for one in objects]
+        assert len(titles) == len(set(titles)), name
 
 
 def test_templates_are_small() -> None:
-    """One template is one object (more would not parse), and a page long."""
+    """One template is a page long."""
     assert all(len(one["data"].splitlines()) < 100 for one in chart().templates if one["name"].endswith(".yaml"))
 
 
