@@ -28,7 +28,7 @@ BTC_{{ upper $name }}: {{ include "btc.number" $value | quote }}
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
 
-{{/* Variables beside those of the ConfigMap. */}}
+{{/* Variables in addition to those of the ConfigMap. */}}
 {{- define "btc.environment" -}}
 - { name: BTC_INSTANCE, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
 - { name: HOME, value: /tmp }

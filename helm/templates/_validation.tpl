@@ -9,7 +9,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* More consumers than partitions are an error case for Faust, and idle collectors help nobody. */}}
+{{/* More consumers than partitions are an error in Faust; more collectors than partitions are idle. */}}
 {{- define "btc.validateReplicas" -}}
 {{- range $key := list "dataCollector" "bitcoinForecastApp" -}}
 {{- $values := get $.Values $key -}}
