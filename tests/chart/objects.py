@@ -1,4 +1,4 @@
-"""The chart, rendered. What enters: values; what leaves: Kubernetes objects, and what tests ask of them."""
+"""The rendered chart as Kubernetes objects, and queries on them."""
 
 import copy
 import json

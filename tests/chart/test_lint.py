@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.chart.objects import CHART, COMPONENTS, Object, chart, files, parse, render, sets, values_of
 
 MINORS = ("1.28", "1.30", "1.32", "1.34", "1.35")
-FOREIGN = {  # kinds of operators, whose schemas Kubernetes does not have
+FOREIGN = {  # kinds of operators; Kubernetes has no schemas of them
     "ServiceMonitor", "PrometheusRule", "VerticalPodAutoscaler", "ScaledObject", "TriggerAuthentication",
     "PeerAuthentication", "HTTPRoute",
 }  # fmt: skip
@@ -28,7 +28,7 @@ def every_set() -> dict[str, list[Object]]:
 
 @pytest.mark.parametrize("name", sets())
 def test_lints_strictly(name: str) -> None:
-    """Helm's strict lint has nothing to say about any set of values."""
+    """Helm's strict lint has no message about any set of values."""
     report = lint(CHART, values_of(name), strict=True, namespace="btc", kube_version="v1.28.0")
     assert report["messages"] == []
     assert report["errors"] == []
@@ -81,7 +81,7 @@ def test_templates_are_small() -> None:
 
 
 def test_every_value_has_a_comment() -> None:
-    """Each line of values.yaml that sets something says what it means."""
+    """Each line of values.yaml that sets a value has a comment."""
     silent = [
         line for line in (CHART / "values.yaml").read_text().splitlines()
         if re.match(r"\s+\S+:", line) and "#" not in line
@@ -119,7 +119,7 @@ def test_components_are_named_alike() -> None:
         ({"webapp": {}}, "webapp"),
     ],
 )
-def test_what_cannot_work_is_refused_with_its_reason(values: dict[str, Any], complaint: str) -> None:
+def test_values_that_cannot_work_are_refused_with_the_reason(values: dict[str, Any], complaint: str) -> None:
     """Values that cannot work fail at once and name what is wrong."""
     with pytest.raises(HelmError, match=re.escape(complaint)):
         render(values)
