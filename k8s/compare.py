@@ -27,8 +27,18 @@ EXAMPLES = """examples:
   python k8s/compare.py v1.2.0 --name a  an upgrade from a release, installed under another name
 """
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's are ten times faster
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Manifests = dict[str, str]  # {"Deployment/btc-web-app": normalised YAML}
+
+
+class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """YAML writer that writes strings of several lines as blocks, so that a diff shows lines."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+Dumper.add_representer(str, _text)
 
 
 def values_files(*charts: Path) -> list[str]:
@@ -57,7 +67,7 @@ def manifests(chart: Path, values: dict[str, Any], name: str = RELEASE) -> Manif
             title = f"{one['kind']}/{one['metadata']['name']}"
             if title in found:
                 raise ValueError(f"{title} is rendered twice, the second time by {path}")
-            found[title] = yaml.dump(one, Dumper=DUMPER, sort_keys=True, width=120, allow_unicode=True)
+            found[title] = yaml.dump(one, Dumper=Dumper, sort_keys=True, width=120, allow_unicode=True)
     return found
 
 
