@@ -13,7 +13,7 @@ import pytest
 
 from tests.chart.objects import CHART, of_kind, render, values_of
 
-CHECK = CHART / "files" / "check_door.py"
+CHECK = CHART / "files" / "check_url.py"
 START = CHART / "files" / "kafka-start.sh"
 
 

@@ -1,4 +1,4 @@
-"""Check one door: `python check_door.py URL…`; each must answer 200 within a minute. What leaves: 0, or 1 and why."""
+"""Check that each URL answers 200 within a minute: `python check_url.py URL…`; exit code 0, or 1 with the reasons."""
 
 import sys
 import time
@@ -8,8 +8,8 @@ import urllib.request
 PATIENCE_S = 60.0
 
 
-def answer(url: str) -> str:
-    """Return why a door does not answer as it must, or ""."""
+def failure_reason(url: str) -> str:
+    """Return why a URL does not answer with 200, or ""."""
     try:
         with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 – the chart writes the addresses
             return "" if response.status == 200 else f"status {response.status}"
@@ -20,16 +20,16 @@ def answer(url: str) -> str:
 
 
 def check(url: str, deadline: float) -> str:
-    """Ask until the door answers or time is up."""
-    while (reason := answer(url)) and time.monotonic() < deadline:
+    """Request a URL until it answers or time is up; return the last reason of failure, or ""."""
+    while (reason := failure_reason(url)) and time.monotonic() < deadline:
         time.sleep(1)
     return reason
 
 
 deadline = time.monotonic() + PATIENCE_S
 failed = 0
-for door in sys.argv[1:]:
-    trouble = check(door, deadline)
-    print(f"{door}: {trouble or 'ok'}", flush=True)
-    failed += bool(trouble)
+for url in sys.argv[1:]:
+    reason = check(url, deadline)
+    print(f"{url}: {reason or 'ok'}", flush=True)
+    failed += bool(reason)
 sys.exit(1 if failed else 0)
