@@ -129,8 +129,8 @@ def main() -> int:
         found, files = compare(base, CHART, options.name), values_files(base, CHART)
     for difference, where in found.items():
         print(f"## {'every values file' if where == files else ', '.join(where)}\n{difference}\n")
-    print(f"{f'{len(found)} differences' if found else 'identical'}: {options.revision} and the working tree, "
-          f"{len(files)} values files")  # fmt: skip
+    outcome = f"{len(found)} difference(s)" if found else "identical"
+    print(f"{outcome}: {options.revision} and the working tree, {len(files)} values files")
     return 1 if found else 0
 
 
