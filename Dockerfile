@@ -1,9 +1,9 @@
-# One image for every process; its command says which one: collect, worker, api, dashboard, kafka-ui, archive, train.
+# One image for every process; the command chooses one: collect, worker, api, dashboard, kafka-ui, archive, train.
 # Builds with docker, podman and buildah, on any Debian-like base that has Python 3.11 to 3.13 with venv: docs/image.md.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# Both secrets are optional: pip's configuration, and a bundle of authorities which that configuration may name.
+# Both secrets are optional: pip's configuration, and a bundle of certificate authorities that it may name.
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 WORKDIR /src
 
@@ -17,7 +17,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     && python3 -m venv --without-pip /opt/btc
 
 # What runs: pyproject's dependencies without the embedded Kafka; cpu or gpu decides which TensorFlow.
-# Headers, libclang and the tests of others are not needed to run (0.5 GB); bytecode carries a hash of its source, not a
+# Headers, libclang and the tests of other packages are not needed to run (0.5 GB); bytecode carries a hash of its source, not a
 # time, so that the root can be read-only, starts are fast and two builds are alike.
 ARG VARIANT=cpu
 ARG SOURCE_DATE_EPOCH=0
@@ -52,19 +52,19 @@ RUN set -eu; \
         --target /opt/app /opt/wheel/*.whl; \
     python3 -m compileall -q --invalidation-mode unchecked-hash /opt/app; \
     install -d /opt/sbom; \
-    install -d -m 1777 /opt/places/btc; \
+    install -d -m 1777 /opt/var-lib/btc; \
     /opt/tools/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --of JSON \
         -o /opt/sbom/btc-forecast.cdx.json /opt/btc/bin/python; \
-    find /opt/app /opt/sbom /opt/places -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+    find /opt/app /opt/sbom /opt/var-lib -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
 
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/btc /opt/btc
 COPY --from=build /opt/app /opt/app
 COPY --from=build /opt/sbom /usr/share/sbom
-COPY --from=build /opt/places /var/lib
+COPY --from=build /opt/var-lib /var/lib
 
-# No home, no name in /etc/passwd: LOGNAME answers those who ask, and any other user will do. Only /tmp and /var/lib/btc
-# are ever written; both are open to whoever the container runs as.
+# The user has no home and no name in /etc/passwd: HOME and LOGNAME replace them, and any other user works too. Only /tmp
+# and /var/lib/btc are written; every user may write there.
 ENV PATH=/opt/app/bin:/opt/btc/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp LOGNAME=btc PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     BTC_HOST=0.0.0.0 BTC_DATA_DIR=/var/lib/btc BTC_LOG_FORMAT=ecs BTC_METRICS_PORT=9100
@@ -73,7 +73,7 @@ USER 10001:10001
 EXPOSE 5001 6066 8080 8501 9100
 STOPSIGNAL SIGTERM
 
-# Whatever of ours listens in this container must be well; nothing listening is not well. Kubernetes has its own probes.
+# Healthy: every process of this project in the container answers 200, and at least one runs. Kubernetes has its own probes.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=120s CMD ["btc", "health"]
 
 ARG VARIANT=cpu

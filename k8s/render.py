@@ -1,10 +1,11 @@
-"""Render the chart into `k8s/manifests`, for those without Helm. What enters: helm/; what leaves: a file per object.
+"""Render the chart with its default values into `k8s/manifests`, for clusters without Helm.
 
-`python k8s/render.py` writes, `--check` only compares and fails where something drifted.
+`python k8s/render.py` writes the files; with `--check` it only compares and fails where a file differs.
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from helm_python import Chart
@@ -15,32 +16,36 @@ HEAD = "# Rendered from helm/ by `make k8s`; change it there.\n"
 
 
 def manifests() -> dict[str, str]:
-    """Return every file under k8s/manifests by its path; `helm test` pods stay with Helm."""
+    """Return every file under k8s/manifests by its path, one for each template; `helm test` pods stay with Helm."""
     found: dict[str, str] = {}
     with Chart.load(HERE.parent / "helm") as chart:
         for path, text in sorted(chart.render({}, name=RELEASE, namespace=NAMESPACE).items()):
             name = path.partition("/templates/")[2]
-            if name.endswith(".yaml") and not name.endswith("/test.yaml") and text.strip():
-                found[name] = HEAD + _plain(text)
+            objects = [one for one in yaml.safe_load_all(text) if one] if name.endswith(".yaml") else []
+            if objects and not name.startswith("tests/"):
+                found[name] = HEAD + _dump([_without_helm(one) for one in objects])
     resources = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(found)}
     return {**found, "kustomization.yaml": HEAD + yaml.safe_dump(resources, sort_keys=False)}
 
 
-def _plain(text: str) -> str:
-    one = yaml.safe_load(text)
+def _without_helm(one: dict[str, Any]) -> dict[str, Any]:
+    """Return an object managed by kustomize, without hook annotations, which kubectl would not run."""
     metadata = one["metadata"]
-    for where in (metadata, one.get("spec", {}).get("template", {}).get("metadata", {})):
-        if where.get("labels", {}).get("app.kubernetes.io/managed-by"):
-            where["labels"]["app.kubernetes.io/managed-by"] = "kustomize"
-    for note in [note for note in metadata.get("annotations", {}) if note.startswith("helm.sh/")]:
-        del metadata["annotations"][note]  # nothing runs hooks here
-    if metadata.get("annotations") == {}:
-        del metadata["annotations"]
-    return yaml.dump(one, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
+    for part in (metadata, one.get("spec", {}).get("template", {}).get("metadata", {})):
+        if part.get("labels", {}).get("app.kubernetes.io/managed-by"):
+            part["labels"]["app.kubernetes.io/managed-by"] = "kustomize"
+    annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if "helm.sh/" not in key}
+    if annotations:
+        metadata["annotations"] = annotations
+    return one
+
+
+def _dump(objects: list[dict[str, Any]]) -> str:
+    return yaml.dump_all(objects, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
 
 
 class Readable(yaml.SafeDumper):
-    """Writes texts of several lines as blocks."""
+    """YAML writer that writes strings of several lines as blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -58,7 +63,7 @@ def drift(folder: Path = HERE / "manifests") -> list[str]:
 
 
 def write(folder: Path = HERE / "manifests") -> None:
-    """Write every file, and delete those that no template makes any more."""
+    """Write every file, and delete those that no template renders any more."""
     wanted = manifests()
     for path in folder.rglob("*.yaml"):
         if str(path.relative_to(folder)) not in wanted:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts one KRaft node. What enters: ROLE, POD_NAME and the mounted properties; what leaves: Kafka in this process.
+# Starts one KRaft node. Needs ROLE, POD_NAME, NODE_ID_BASE, SERVICE_HOST, CLUSTER_ID and the properties in CONFIG_DIR.
 set -eu
 umask 077
 home="${KAFKA_HOME:-/opt/kafka}"

@@ -18,7 +18,7 @@ from tests.chart.objects import CHART, container, environment, of_kind, render, 
 START = CHART / "files" / "kafka-start.sh"
 MAINS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
 ROLES = {"kafka": "broker", "kafka-controller": "controller"}
-BY_SIGTERM = 143  # how Java says that SIGTERM ended it in order
+BY_SIGTERM = 143  # Java's exit code after an orderly end by SIGTERM
 PATIENCE_S = 90.0
 
 
@@ -48,7 +48,7 @@ class Node:
         self.home = nodes.folder / self.name
         of = workload(nodes.objects, component)
         self._container = container(of)
-        self.patience_s = float(of["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+        self.grace_s = float(of["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
 
     @property
     def host(self) -> str:
@@ -75,7 +75,7 @@ class Node:
             self.process = subprocess.Popen(["/bin/sh", str(script)], env=env, stdout=log, stderr=log)
 
     def passes(self, probe: str) -> bool:
-        """Ask one probe, as the kubelet would."""
+        """Run one probe, as the kubelet would."""
         assert "tcpSocket" in self._container[probe]
         with socket.socket() as client:
             client.settimeout(2)
@@ -85,20 +85,20 @@ class Node:
         """Wait until each probe passes; the process must not end before."""
         deadline = time.monotonic() + PATIENCE_S
         while not all(map(self.passes, probes)):
-            assert self.process.poll() is None, f"{self.name} ended:\n{self.said()}"
-            assert time.monotonic() < deadline, f"{self.name} does not pass {probes}:\n{self.said()}"
+            assert self.process.poll() is None, f"{self.name} ended:\n{self.log_tail()}"
+            assert time.monotonic() < deadline, f"{self.name} does not pass {probes}:\n{self.log_tail()}"
             time.sleep(0.2)
 
-    def said(self) -> str:
-        """Return its last words."""
+    def log_tail(self) -> str:
+        """Return the end of its log."""
         return (self._nodes.folder / f"{self.name}.log").read_text(errors="replace")[-3000:]
 
     def stop(self) -> float:
         """End it with SIGTERM, in order and in time; return how long that took, in seconds."""
         began = time.monotonic()
         self.process.terminate()
-        code = self.process.wait(self.patience_s)
-        assert code == BY_SIGTERM, f"{self.name} ended with {code}:\n{self.said()}"
+        code = self.process.wait(self.grace_s)
+        assert code == BY_SIGTERM, f"{self.name} ended with {code}:\n{self.log_tail()}"
         return time.monotonic() - began
 
     def close(self) -> None:

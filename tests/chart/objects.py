@@ -1,4 +1,4 @@
-"""The chart, rendered. What enters: values; what leaves: Kubernetes objects, and what tests ask of them."""
+"""The rendered chart as Kubernetes objects, and queries on them."""
 
 import copy
 import json
@@ -52,7 +52,7 @@ def sets() -> list[str]:
 
 def render(values: dict[str, Any] | None = None, name: str = RELEASE) -> list[Object]:
     """Return every object, hooks and tests too."""
-    found = [parsed for path, text in files(values, name).items() if (parsed := parse(path, text))]
+    found = [one for path, text in files(values, name).items() for one in parse(path, text)]
     return copy.deepcopy(found)
 
 
@@ -68,18 +68,33 @@ def _files(values: str, name: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def parse(path: str, text: str) -> Object | None:
-    """Return the one object of a rendered template, or None.
+def parse(path: str, text: str) -> list[Object]:
+    """Return the objects of a rendered template.
 
     Raises:
-        yaml.YAMLError: it is no YAML, or more than one object.
+        yaml.YAMLError: it is no YAML, or a mapping has one key twice.
 
     """
     try:
-        found: Object | None = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return [one for one in yaml.load_all(text, UniqueKeys) if one]
     except yaml.YAMLError as error:
         raise yaml.YAMLError(f"{path}: {error}") from error
-    return found
+
+
+class UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML loader that refuses a mapping with one key twice, of which YAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping.
+
+        Raises:
+            yaml.YAMLError: it has one key twice.
+
+        """
+        keys = [key.value for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"set twice: {', '.join(twice)}", node.start_mark)
+        return dict(super().construct_mapping(node, deep))
 
 
 def of_kind(objects: list[Object], *kinds: str) -> list[Object]:

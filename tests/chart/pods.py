@@ -1,5 +1,6 @@
-"""Containers of the rendered chart as processes of this machine. What enters: objects; what leaves: pods that can be
-started, asked their probes and ended as a kubelet would; in the environment, or in a built image.
+"""Containers of the rendered chart as processes of this machine, in the environment or in a built image.
+
+They are started, probed and ended as a kubelet would.
 """
 
 import os
@@ -15,7 +16,7 @@ from app.service import ports
 from tests.chart.objects import Object, container, of_kind, workload
 
 PATIENCE_S = 120.0
-DOORS = {"web-app": "API", "dashboard": "DASHBOARD", "kafka-ui": "KAFKA_UI", "bitcoin-forecast-app": "WORKER"}
+HTTP_PORTS = {"web-app": "API", "dashboard": "DASHBOARD", "kafka-ui": "KAFKA_UI", "bitcoin-forecast-app": "WORKER"}
 
 
 class Pod:
@@ -30,7 +31,7 @@ class Pod:
         self.home = folder / self.name
         self.home.mkdir(exist_ok=True)
         self.log = folder / f"{self.name}.log"
-        self._ports = {one: ports.free_port() for one in ("METRICS", *DOORS.values())}
+        self._ports = {one: ports.free_port() for one in ("METRICS", *HTTP_PORTS.values())}
         own = {one["name"]: one["value"] for one in self.container.get("env", ()) if "value" in one}
         here = {f"BTC_{one}_PORT": str(port) for one, port in self._ports.items()}
         self.environment = {**variables, **own, "BTC_HOST": "127.0.0.1", "BTC_INSTANCE": self.name, **here}
@@ -39,23 +40,23 @@ class Pod:
         """Return where a port of the container is on this machine."""
         if name == "metrics" and self.component != "bitcoin-forecast-app":
             return self._ports["METRICS"]
-        return self._ports[DOORS[self.component]]
+        return self._ports[HTTP_PORTS[self.component]]
 
     def command(self) -> tuple[list[str], dict[str, str]]:
-        """Return the words and variables that start it here."""
-        words = self.container["command"]
-        assert words[0] == "btc"
+        """Return the command line and variables that start it here."""
+        command = self.container["command"]
+        assert command[0] == "btc"
         here = {"HOME": str(self.home), "TMPDIR": str(self.home), "BTC_DATA_DIR": str(self.home)}
-        return [sys.executable, "-m", "app.cli", *words[1:]], {**os.environ, **self.environment, **here}
+        return [sys.executable, "-m", "app.cli", *command[1:]], {**os.environ, **self.environment, **here}
 
     def start(self) -> None:
         """Start the rendered command."""
-        words, environment = self.command()
+        command, environment = self.command()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def passes(self, probe: str) -> bool:
-        """Ask one probe, as the kubelet would."""
+        """Run one probe, as the kubelet would."""
         get = self.container[probe]["httpGet"]
         try:
             return httpx.get(f"http://127.0.0.1:{self.port(get['port'])}{get['path']}", timeout=3).status_code < 400
@@ -67,31 +68,33 @@ class Pod:
         deadline = time.monotonic() + PATIENCE_S
         for probe in probes:
             while not self.passes(probe):
-                assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}:\n{self.said()}"
-                assert time.monotonic() < deadline, f"{self.name} does not pass {probe}:\n{self.said()}"
+                assert self.process.poll() is None, (
+                    f"{self.name} ended with {self.process.returncode}:\n{self.log_tail()}"
+                )
+                assert time.monotonic() < deadline, f"{self.name} does not pass {probe}:\n{self.log_tail()}"
                 time.sleep(0.2)
 
-    def said(self) -> str:
-        """Return its last words."""
+    def log_tail(self) -> str:
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-3000:]
 
     @property
     def drain_s(self) -> float:
-        """How long preStop takes, out of the grace period."""
+        """Time that preStop takes from the grace period."""
         hook: dict[str, Any] = self.container.get("lifecycle", {}).get("preStop", {})
         return float(hook["exec"]["command"][1]) if hook else 0.0
 
     @property
-    def patience_s(self) -> float:
-        """What SIGTERM leaves it until SIGKILL."""
+    def grace_s(self) -> float:
+        """Time between SIGTERM and SIGKILL."""
         return float(self.spec["terminationGracePeriodSeconds"]) - self.drain_s
 
     def stop(self) -> float:
         """End it with SIGTERM, cleanly and in time; return how long that took, in seconds."""
         began = time.monotonic()
         self.process.terminate()
-        code = self.process.wait(self.patience_s)
-        assert code == 0, f"{self.name} ended with {code}:\n{self.said()}"
+        code = self.process.wait(self.grace_s)
+        assert code == 0, f"{self.name} ended with {code}:\n{self.log_tail()}"
         return time.monotonic() - began
 
     def close(self) -> None:
@@ -109,29 +112,29 @@ class ImagePod(Pod):
     image: str = ""
 
     def command(self) -> tuple[list[str], dict[str, str]]:
-        """Return the engine's words; SIGTERM to the engine reaches the process, and its exit code comes back."""
+        """Return the engine's command line; SIGTERM to the engine reaches the process, and its exit code comes back."""
         security, of = self.spec["securityContext"], self.container["securityContext"]
         assert (of["readOnlyRootFilesystem"], of["capabilities"]) == (True, {"drop": ["ALL"]})
         user = (security["runAsUser"], security["runAsGroup"])
         os.chown(self.home, *user)
         (mount,) = [one["mountPath"] for one in self.container["volumeMounts"] if one["name"] == "data"]
-        variables = [word for name, value in self.environment.items() for word in ("--env", f"{name}={value}")]
-        words = self.container["command"]
+        variables = [argument for name, value in self.environment.items() for argument in ("--env", f"{name}={value}")]
+        command = self.container["command"]
         return [
             *self.engine, "run", "--rm", "--name", f"{self.name}-{self.port('metrics')}", "--network", "host",
             "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,mode=1777",
             "--volume", f"{self.home}:{mount}",
             "--user", f"{user[0]}:{user[1]}", "--cap-drop", "all", "--security-opt", "no-new-privileges",
-            "--no-healthcheck", *self.options, *variables, "--entrypoint", words[0], self.image, *words[1:],
+            "--no-healthcheck", *self.options, *variables, "--entrypoint", command[0], self.image, *command[1:],
         ], dict(os.environ)  # fmt: skip
 
 
 def passes_helm_test(objects: list[Object], pod: Pod) -> None:
-    """Ask of a pod what its `helm test` asks."""
+    """Run the `helm test` of a pod against this machine."""
     tests = {one["metadata"]["name"]: one for one in of_kind(objects, "Pod")}
     test = tests.get(f"btc-{pod.component}-test")
     if test is None:
-        assert pod.component in {"trainer", "archive"}, f"{pod.component} has no `helm test`"  # nobody's door
+        assert pod.component in {"trainer", "archive"}, f"{pod.component} has no `helm test`"  # no HTTP port
         return
     code, *urls = test["spec"]["containers"][0]["args"]
     name = "http" if any(port in urls[0] for port in (":5001", ":8501", ":8080")) else "metrics"

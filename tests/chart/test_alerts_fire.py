@@ -47,7 +47,7 @@ BURNS = ("Fast1H", "Fast6H", "Slow1D", "Slow3D")
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, and which alerts say so after `minutes`; a series goes by its metric and one of its labels."""
+    """A fault and the alerts that fire after `minutes`; a series is named by its metric and one of its labels."""
 
     name: str
     changes: dict[str, str]
@@ -76,7 +76,7 @@ FAULTS = (
     Fault("0.8 % fail", {ERRORS: "0+48x{n}"}, _burns("Availability", 1), 600),
     Fault("0.4 % fail", {ERRORS: "0+24x{n}"}, _burns("Availability", 2), 600),
     Fault("0.2 % fail", {ERRORS: "0+12x{n}"}, _burns("Availability", 3), 600),
-    Fault("0.05 % fail: the budget bears it", {ERRORS: "0+3x{n}"}, set(), 600),
+    Fault("0.05 % fail: within the budget", {ERRORS: "0+3x{n}"}, set(), 600),
     Fault("a burst of failures is over", {ERRORS: "0+0x1000 0+600x5 3000x{n}"}, set(), LONG),
     Fault("a fifth of the answers takes over 100 ms", {SLOW: "0+4800x{n}"}, _burns("Latency", 0), 300),
     Fault("a hundredth and a half does", {SLOW: "0+5910x{n}"}, _burns("Latency", 3), 600),
@@ -116,9 +116,9 @@ def test_a_fault_fires_its_alerts_and_no_other(fault: Fault, tmp_path: Path) -> 
         pytest.skip("no promtool on this machine: Debian's package prometheus brings it")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "btc", "rules": rules()}]}))
     samples: list[dict[str, Any]] = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(fault.firing)]
-    asked = {"expr": 'count by (alertname) (count by (alertname) (ALERTS{alertstate="firing"}))',
+    query = {"expr": 'count by (alertname) (count by (alertname) (ALERTS{alertstate="firing"}))',
              "eval_time": f"{fault.minutes}m", "exp_samples": samples}  # fmt: skip
-    test = {"interval": "1m", "input_series": fault.series(), "promql_expr_test": [asked]}
+    test = {"interval": "1m", "input_series": fault.series(), "promql_expr_test": [query]}
     whole = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(whole))
     done = subprocess.run([promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True,

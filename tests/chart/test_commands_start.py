@@ -1,6 +1,6 @@
 """Every container command of the rendered chart as a process, with its rendered settings, against the embedded Kafka.
 
-Each becomes ready by its own probe, passes what `helm test` asks, and ends within its grace period on SIGTERM: in the
+Each becomes ready by its own probe, passes its `helm test`, and ends within its grace period on SIGTERM: in the
 environment, and where `BTC_IMAGE` names one, in the built image with its rendered user, mounts and read-only root.
 """
 
@@ -62,20 +62,20 @@ def variables(kafka: str, exchange: str, request: pytest.FixtureRequest) -> dict
     return environment(render(values))
 
 
-def test_the_topics_hook_makes_every_topic_and_may_run_again(
+def test_the_topics_hook_creates_every_topic_and_may_run_again(
     kind: type[Pod], variables: dict[str, str], tmp_path: Path
 ) -> None:
     """The hook's command ends with 0, twice."""
     for _time in range(2):
         hook = kind(render(), "topics", variables, tmp_path)
         hook.start()
-        assert hook.process.wait(60) == 0, hook.said()
+        assert hook.process.wait(60) == 0, hook.log_tail()
 
 
 def test_every_command_becomes_ready_answers_and_stops_in_time(
     kind: type[Pod], variables: dict[str, str], tmp_path: Path
 ) -> None:
-    """All seven start together, pass their three probes and the doors' tests, and end cleanly on SIGTERM."""
+    """All seven start together, pass their three probes and `helm test`, and end cleanly on SIGTERM."""
     objects = render()
     running = [kind(objects, component, variables, tmp_path) for component in ORDER]
     took_s = {}
@@ -87,9 +87,9 @@ def test_every_command_becomes_ready_answers_and_stops_in_time(
         for pod in running:
             passes_helm_test(objects, pod)
         for pod in reversed(running):
-            took_s[pod.component] = (round(pod.stop(), 1), pod.patience_s)
+            took_s[pod.component] = (round(pod.stop(), 1), pod.grace_s)
     finally:
         for pod in running:
             pod.close()
     print(took_s)
-    assert all(2 * took < patience for took, patience in took_s.values()), took_s
+    assert all(2 * took < grace for took, grace in took_s.values()), took_s

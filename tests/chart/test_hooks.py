@@ -1,4 +1,4 @@
-"""What the chart's own scripts do: the door check of `helm test`, and how a Kafka node starts."""
+"""The chart's own scripts: the URL check of `helm test` and the start of a Kafka node."""
 
 import http.server
 import os
@@ -13,26 +13,26 @@ import pytest
 
 from tests.chart.objects import CHART, of_kind, render, values_of
 
-CHECK = CHART / "files" / "check_door.py"
+CHECK = CHART / "files" / "check_url.py"
 START = CHART / "files" / "kafka-start.sh"
 
 
-class Door(http.server.BaseHTTPRequestHandler):
-    """Answers 200 at /ok, 503 elsewhere."""
+class Server(http.server.BaseHTTPRequestHandler):
+    """HTTP handler that answers 200 at /ok, 503 elsewhere."""
 
     def do_GET(self) -> None:
         """Answer."""
         self.send_response(200 if self.path == "/ok" else 503)
         self.end_headers()
 
-    def log_message(self, *_words: Any) -> None:
-        """Say nothing."""
+    def log_message(self, *_args: Any) -> None:
+        """Log nothing."""
 
 
 @pytest.fixture
-def door() -> Iterator[str]:
-    """Return the address of a door."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+def base_url() -> Iterator[str]:
+    """Return the URL of a running server."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -46,23 +46,23 @@ def _check(*urls: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *urls], capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_a_door_that_answers_passes(door: str) -> None:
-    """200 is ok, and the exit code says so."""
-    answer = _check(f"{door}/ok")
-    assert (answer.returncode, answer.stdout) == (0, f"{door}/ok: ok\n")
+def test_a_url_that_answers_passes(base_url: str) -> None:
+    """200 is ok, and the exit code is 0."""
+    answer = _check(f"{base_url}/ok")
+    assert (answer.returncode, answer.stdout) == (0, f"{base_url}/ok: ok\n")
 
 
-def test_a_door_that_is_shut_fails_with_its_reason(door: str) -> None:
-    """An error status or no answer at all is told, and fails the test."""
-    answer = _check(f"{door}/ok", f"{door}/no", "http://127.0.0.1:1/")
+def test_a_url_that_does_not_answer_fails_with_its_reason(base_url: str) -> None:
+    """An error status or a refused connection is printed, and the exit code is 1."""
+    answer = _check(f"{base_url}/ok", f"{base_url}/no", "http://127.0.0.1:1/")
     assert answer.returncode == 1
-    assert f"{door}/no: status 503" in answer.stdout
+    assert f"{base_url}/no: status 503" in answer.stdout
     assert "Connection refused" in answer.stdout
 
 
 @pytest.fixture
 def kafka(tmp_path: Path) -> Path:
-    """Return a Kafka home whose scripts only note how they were called."""
+    """Return a Kafka home with scripts that only log their arguments."""
     home = tmp_path / "kafka"
     (home / "bin").mkdir(parents=True)
     for name in ("kafka-storage.sh", "kafka-server-start.sh"):
@@ -85,7 +85,7 @@ def _start(kafka: Path, role: str, values: dict[str, Any], **more: str) -> tuple
     return (folder / "server.properties").read_text(), (folder / "calls").read_text()
 
 
-def test_a_broker_is_its_ordinal_and_says_where_it_is(kafka: Path) -> None:
+def test_a_broker_takes_its_ordinal_and_advertises_its_name(kafka: Path) -> None:
     """Pod 2 is node 2, advertises its own stable name, formats its volume once and starts."""
     properties, calls = _start(kafka, "broker", {})
     assert "node.id=2\n" in properties
@@ -94,8 +94,8 @@ def test_a_broker_is_its_ordinal_and_says_where_it_is(kafka: Path) -> None:
     assert calls.splitlines()[1].startswith("kafka-server-start.sh")
 
 
-def test_a_controller_is_100_and_its_ordinal_and_one_of_the_voters(kafka: Path) -> None:
-    """Controllers have numbers of their own; every voter is listed by its stable name."""
+def test_a_controller_is_100_plus_its_ordinal_and_one_of_the_voters(kafka: Path) -> None:
+    """Controllers have their own range of ids; every voter is listed by its stable name."""
     properties, _ = _start(kafka, "controller", {"kafkaController": {"replicas": 3}})
     assert "node.id=102\n" in properties
     voters = next(line for line in properties.splitlines() if line.startswith("controller.quorum.voters="))

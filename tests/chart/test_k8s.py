@@ -1,4 +1,4 @@
-"""The folder k8s/: rendered manifests without drift, a minikube as K10 says, extras that are valid."""
+"""The folder k8s/: rendered manifests without drift, comparison of charts, scripts, valid extras."""
 
 import importlib.util
 import os
@@ -20,10 +20,8 @@ SCRIPTS = ("minikube-start", "minikube-deploy", "tunnels")
 FLAGS = {"driver": "docker", "memory": "8192", "cpus": "6", "disk-size": "20g"}
 
 
-@pytest.fixture(scope="module")
-def render() -> ModuleType:
-    """Return k8s/render.py."""
-    spec = importlib.util.spec_from_file_location("k8s_render", K8S / "render.py")
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"k8s_{name}", K8S / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -31,18 +29,58 @@ def render() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="module")
+def render() -> ModuleType:
+    """Return k8s/render.py."""
+    return _script("render")
+
+
+@pytest.fixture(scope="module")
+def comparison() -> ModuleType:
+    """Return k8s/compare.py."""
+    return _script("compare")
+
+
+def test_two_equal_charts_compare_as_identical(comparison: ModuleType, tmp_path: Path) -> None:
+    """Comments, whitespace and the order of keys are no difference."""
+    copy = tmp_path / "helm"
+    shutil.copytree(CHART, copy)
+    path = copy / "templates" / "platform" / "settings.yaml"
+    path.write_text(path.read_text().replace("kind: ConfigMap\n", "\n# a comment\n") + "\nkind:   ConfigMap\n")
+    assert comparison.compare(copy, CHART) == {}
+
+
+def test_a_changed_and_a_missing_object_are_printed_with_their_values_files(
+    comparison: ModuleType, tmp_path: Path
+) -> None:
+    """One changed field and one removed object are two differences, each under the values files that show it."""
+    copy = tmp_path / "helm"
+    shutil.copytree(CHART, copy)
+    path = copy / "templates" / "platform" / "settings.yaml"
+    path.write_text(path.read_text().replace("kind: ConfigMap", "kind: ConfigMap\nimmutable: true"))
+    (copy / "templates" / "mesh" / "istio.yaml").unlink()
+    found = comparison.compare(copy, CHART)
+    removed = {text: where for text, where in found.items() if "--- no object" in text}
+    changed = {text: where for text, where in found.items() if text not in removed}
+    titles = ["NetworkPolicy/btc-mesh", "PeerAuthentication/btc-strict"]
+    assert sorted(text.splitlines()[1].removeprefix("+++ tree ") for text in removed) == titles
+    assert set(map(tuple, removed.values())) == {("ci/istio-values.yaml",)}
+    assert all("ConfigMap/btc-settings" in text and "-immutable: true" in text for text in changed)
+    assert sorted(name for where in changed.values() for name in where) == comparison.values_files(CHART)
+
+
 def test_the_manifests_are_what_the_chart_says(render: ModuleType) -> None:
     """`make k8s` would change nothing."""
     assert render.drift() == []
 
 
-def test_drift_is_seen_and_mended(render: ModuleType, tmp_path: Path) -> None:
-    """A file that was changed, is missing or too many is named; writing mends it."""
+def test_drift_is_found_and_removed(render: ModuleType, tmp_path: Path) -> None:
+    """A changed, a missing and an extra file are named; writing removes the drift."""
     render.write(tmp_path)
     (tmp_path / "web-app" / "deployment.yaml").write_text("changed")
-    (tmp_path / "web-app" / "service.yaml").unlink()
+    (tmp_path / "web-app" / "objects.yaml").unlink()
     (tmp_path / "stray.yaml").write_text("")
-    assert render.drift(tmp_path) == ["stray.yaml", "web-app/deployment.yaml", "web-app/service.yaml"]
+    assert render.drift(tmp_path) == ["stray.yaml", "web-app/deployment.yaml", "web-app/objects.yaml"]
     render.write(tmp_path)
     assert render.drift(tmp_path) == []
 
@@ -56,7 +94,7 @@ def test_nothing_in_the_manifests_needs_helm() -> None:
 
 
 def test_every_extra_is_one_valid_object() -> None:
-    """Each file beside the manifests holds one object; what Kubernetes has a schema for fits it."""
+    """Each file outside the manifests holds one object; what Kubernetes has a schema for fits it."""
     checked = 0
     for folder in ("plain", "elk", "mesh"):
         for path in (K8S / folder).rglob("*.yaml"):
@@ -78,7 +116,7 @@ def test_the_namespace_enforces_restricted_pods() -> None:
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
-    """Return a folder with a minikube, a helm and a kubectl that only note how they were called."""
+    """Return a folder with a minikube, a helm and a kubectl that only log their arguments."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("minikube", "helm", "kubectl"):
@@ -95,7 +133,7 @@ def _call(script: str, tools: Path, **variables: str) -> list[str]:
     return (tools.parent / "calls").read_text().splitlines()
 
 
-def test_minikube_starts_as_k10_says(tools: Path) -> None:
+def test_minikube_starts_with_its_fixed_size(tools: Path) -> None:
     """Driver docker, 8192 MB, 6 CPUs, disk 20g, v1.28.0 or newer, max-pods 50."""
     (start,) = [call for call in _call("minikube-start", tools) if call.startswith("minikube start")]
     for flag, value in FLAGS.items():
@@ -106,8 +144,8 @@ def test_minikube_starts_as_k10_says(tools: Path) -> None:
     assert (int(version[1]), int(version[2])) >= (1, 28)
 
 
-def test_a_minikube_that_runs_is_left_alone(tools: Path) -> None:
-    """A second start starts nothing."""
+def test_a_running_minikube_is_not_started_again(tools: Path) -> None:
+    """A second call does not call `minikube start`."""
     assert not [call for call in _call("minikube-start", tools, RUNNING="1") if call.startswith("minikube start")]
 
 
@@ -115,9 +153,9 @@ def test_deploying_builds_the_image_makes_the_namespace_and_installs(tools: Path
     """The order is image, namespace, chart with the minikube values."""
     calls = _call("minikube-deploy", tools, RUNNING="1")
     steps = ["minikube image build", "minikube kubectl", "helm upgrade btc helm --install"]
-    places = [next(i for i, call in enumerate(calls) if call.startswith(step)) for step in steps]
-    assert places == sorted(places)
-    assert "--values helm/values-minikube.yaml --wait" in calls[places[-1]]
+    positions = [next(i for i, call in enumerate(calls) if call.startswith(step)) for step in steps]
+    assert positions == sorted(positions)
+    assert "--values helm/values-minikube.yaml --wait" in calls[positions[-1]]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

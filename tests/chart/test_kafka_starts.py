@@ -1,4 +1,4 @@
-"""The rendered Kafka nodes start, know each other, let our client in and stop."""
+"""The rendered Kafka nodes start, find each other, accept a client and stop."""
 
 import shutil
 import subprocess
@@ -28,23 +28,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
 
 
-async def _walks(nodes: Nodes, **more: Any) -> None:
+async def _assert_works(nodes: Nodes, **more: Any) -> None:
     with nodes.started():
         of = Settings(kafka_url=nodes.bootstrap, partitions=2, **more)
         await wait_for_topics(of, topics.ALL, patience_s=45)
 
 
 async def test_plain_nodes_start_make_topics_and_stop(home: Path, tmp_path: Path) -> None:
-    """The default: a broker joins its controller, our client makes every topic, SIGTERM ends both in time."""
-    await _walks(Nodes(home, tmp_path, {}, {}))
+    """The default: a broker joins its controller, a client creates every topic, SIGTERM ends both in time."""
+    await _assert_works(Nodes(home, tmp_path, {}, {}))
 
 
 @pytest.mark.slow
-async def test_nodes_with_sasl_over_tls_let_our_client_in(home: Path, tmp_path: Path) -> None:
+async def test_nodes_with_sasl_over_tls_accept_a_client(home: Path, tmp_path: Path) -> None:
     """As in production: SCRAM over TLS for clients and brokers, mutual TLS for the controllers."""
     _certificates(tmp_path)
     values = {"kafka": {"security": values_of("values-production")["kafka"]["security"]}}
-    await _walks(
+    await _assert_works(
         Nodes(home, tmp_path, values, {**CREDENTIALS, "TLS_DIR": str(tmp_path)}),
         kafka_security="SASL_SSL", kafka_username="btc", kafka_password="a-secret", kafka_ca_file=tmp_path / "ca.crt",
     )  # fmt: skip

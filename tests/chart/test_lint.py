@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.settings import Settings
 from tests.chart.objects import CHART, COMPONENTS, Object, chart, files, parse, render, sets, values_of
 
 MINORS = ("1.28", "1.30", "1.32", "1.34", "1.35")
-FOREIGN = {  # kinds of operators, whose schemas Kubernetes does not have
+FOREIGN = {  # kinds of operators; Kubernetes has no schemas of them
     "ServiceMonitor", "PrometheusRule", "VerticalPodAutoscaler", "ScaledObject", "TriggerAuthentication",
     "PeerAuthentication", "HTTPRoute",
 }  # fmt: skip
@@ -27,7 +28,7 @@ def every_set() -> dict[str, list[Object]]:
 
 @pytest.mark.parametrize("name", sets())
 def test_lints_strictly(name: str) -> None:
-    """Helm's strict lint has nothing to say about any set of values."""
+    """Helm's strict lint has no message about any set of values."""
     report = lint(CHART, values_of(name), strict=True, namespace="btc", kube_version="v1.28.0")
     assert report["messages"] == []
     assert report["errors"] == []
@@ -50,19 +51,37 @@ def test_every_object_fits_the_schema_of_kubernetes(
 
 
 def test_every_option_that_is_off_is_on_in_a_ci_file(every_set: dict[str, list[Object]]) -> None:
-    """The ci files together render every kind of object the chart has a template for."""
-    templates = {one["name"] for one in chart().templates if one["name"].endswith(".yaml")}
-    rendered = {path for name in every_set for path, text in files(values_of(name)).items() if parse(path, text)}
-    assert {f"btc-forecast/{name}" for name in templates} == rendered
+    """The ci files together render every object the chart has a template for, in every template file."""
+    declared = Counter(
+        (f"btc-forecast/{one['name']}", kind)
+        for one in chart().templates if one["name"].endswith(".yaml")
+        for kind in re.findall(r"^kind: (\w+)$", one["data"], re.MULTILINE)
+    )  # fmt: skip
+    rendered = Counter(path_and_kind for path_and_kind, _ in {
+        ((path, one["kind"]), one["metadata"]["name"])
+        for name in every_set for path, text in files(values_of(name)).items() for one in parse(path, text)
+    })  # fmt: skip
+    assert {path for path, _ in declared} == {
+        f"btc-forecast/{one['name']}" for one in chart().templates if one["name"].endswith(".yaml")
+    }
+    assert declared.keys() == rendered.keys()
+    assert declared <= rendered  # a template with a loop renders more
+
+
+def test_no_object_is_rendered_twice(every_set: dict[str, list[Object]]) -> None:
+    """Kind and name are unique in each set of values."""
+    for name, objects in every_set.items():
+        titles = [(one["kind"], one["metadata"]["name"]) for one in objects]
+        assert len(titles) == len(set(titles)), name
 
 
 def test_templates_are_small() -> None:
-    """One template is one object (more would not parse), and a page long."""
+    """One template is a page long."""
     assert all(len(one["data"].splitlines()) < 100 for one in chart().templates if one["name"].endswith(".yaml"))
 
 
 def test_every_value_has_a_comment() -> None:
-    """Each line of values.yaml that sets something says what it means."""
+    """Each line of values.yaml that sets a value has a comment."""
     silent = [
         line for line in (CHART / "values.yaml").read_text().splitlines()
         if re.match(r"\s+\S+:", line) and "#" not in line
@@ -100,7 +119,7 @@ def test_components_are_named_alike() -> None:
         ({"webapp": {}}, "webapp"),
     ],
 )
-def test_what_cannot_work_is_refused_with_its_reason(values: dict[str, Any], complaint: str) -> None:
+def test_values_that_cannot_work_are_refused_with_the_reason(values: dict[str, Any], complaint: str) -> None:
     """Values that cannot work fail at once and name what is wrong."""
     with pytest.raises(HelmError, match=re.escape(complaint)):
         render(values)

@@ -1,4 +1,4 @@
-"""REQUIREMENTS K9, the network: nothing goes anywhere, but the flows of the walk, computed from the policies."""
+"""Network policies: the allowed connections between pods, computed from the rendered policies."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 from tests.chart.objects import COMPONENT, COMPONENTS, Object, of_kind, pods, render, values_of
 
 CLIENTS = ("data-collector", "bitcoin-forecast-app", "web-app", "dashboard", "kafka-ui", "trainer", "archive")
-DOORS = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
-TESTED = {**DOORS, "data-collector": 9100, "bitcoin-forecast-app": 6066}
+HTTP_PORTS = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
+TESTED = {**HTTP_PORTS, "data-collector": 9100, "bitcoin-forecast-app": 6066}
 Flow = tuple[str, str, int]
 
 
@@ -17,10 +17,10 @@ def expected() -> set[Flow]:
     to_kafka = {(client, "kafka", 9092) for client in (*CLIENTS, "kafka", "topics")}
     quorum = {(node, "kafka-controller", 9093) for node in ("kafka", "kafka-controller")}
     tests = {("test", component, port) for component, port in TESTED.items()}
-    return to_kafka | quorum | tests | {("test", door, 9100) for door in DOORS}
+    return to_kafka | quorum | tests | {("test", component, 9100) for component in HTTP_PORTS}
 
 
-def people(objects: list[Object]) -> dict[str, dict[str, str]]:
+def labels_by_component(objects: list[Object]) -> dict[str, dict[str, str]]:
     """Return the labels of one pod of each kind: components, the topics hook, a test."""
     found = {}
     for name, pod in pods(objects):
@@ -32,14 +32,14 @@ def people(objects: list[Object]) -> dict[str, dict[str, str]]:
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Say whether a label selector takes these labels."""
+    """Return whether a label selector matches these labels."""
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
         labels.get(rule["key"]) in rule["values"] for rule in selector.get("matchExpressions", [])
     )
 
 
 def allowed(objects: list[Object], direction: str, mine: dict[str, str], other: dict[str, str]) -> set[int]:
-    """Return the ports on which policies let `mine` speak with `other`, ingress or egress, inside the namespace."""
+    """Return the ports on which policies allow `mine` and `other` to connect inside the namespace."""
     side = {"ingress": "from", "egress": "to"}[direction]
     found: set[int] = set()
     for policy in of_kind(objects, "NetworkPolicy"):
@@ -53,11 +53,11 @@ def allowed(objects: list[Object], direction: str, mine: dict[str, str], other: 
 
 def flows(objects: list[Object]) -> set[Flow]:
     """Return every flow that both sides' policies allow."""
-    who = people(objects)
+    pod_labels = labels_by_component(objects)
     return {
         (source, target, port)
-        for source, mine in who.items()
-        for target, other in who.items()
+        for source, mine in pod_labels.items()
+        for target, other in pod_labels.items()
         for port in allowed(objects, "egress", mine, other) & allowed(objects, "ingress", other, mine)
         if port in _listens(target)
     }
@@ -66,7 +66,7 @@ def flows(objects: list[Object]) -> set[Flow]:
 def _listens(target: str) -> set[int]:
     if target in ("kafka", "kafka-controller"):
         return {9092, 9093}
-    return {DOORS[target], 9100} if target in DOORS else {6066 if target == "bitcoin-forecast-app" else 9100}
+    return {HTTP_PORTS[target], 9100} if target in HTTP_PORTS else {6066 if target == "bitcoin-forecast-app" else 9100}
 
 
 def test_everything_is_denied_first() -> None:
@@ -75,11 +75,11 @@ def test_everything_is_denied_first() -> None:
     (deny,) = [one for one in of_kind(objects, "NetworkPolicy") if one["metadata"]["name"] == "btc-default-deny"]
     assert deny["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert not {"ingress", "egress"} & set(deny["spec"])
-    assert all(selects(deny["spec"]["podSelector"], labels) for labels in people(objects).values())
+    assert all(selects(deny["spec"]["podSelector"], labels) for labels in labels_by_component(objects).values())
 
 
-def test_the_flows_are_exactly_those_of_the_walk() -> None:
-    """Between the pods of the release there is every flow of the walk and not one more."""
+def test_the_flows_are_exactly_the_expected_ones() -> None:
+    """Between the pods of the release every expected connection is allowed, and no other."""
     assert flows(render()) == expected()
 
 
@@ -87,9 +87,9 @@ def test_the_flows_are_exactly_those_of_the_walk() -> None:
 def test_neither_side_alone_allows_more(direction: str) -> None:
     """No policy allows one side of a flow that is not there; tests, whose ports are one list, aside."""
     objects = render()
-    who = {name: labels for name, labels in people(objects).items() if name != "test"}
+    pod_labels = {name: labels for name, labels in labels_by_component(objects).items() if name != "test"}
     found = {
-        (source, target, port) for source, labels in who.items() for target, other in who.items()
+        (source, target, port) for source, labels in pod_labels.items() for target, other in pod_labels.items()
         for port in (allowed(objects, "egress", labels, other) if direction == "egress"
                      else allowed(objects, "ingress", other, labels))
     }  # fmt: skip
@@ -97,11 +97,11 @@ def test_neither_side_alone_allows_more(direction: str) -> None:
 
 
 def test_only_collector_and_trainer_leave_the_cluster() -> None:
-    """They reach the exchange on 443 at public addresses; nobody else reaches anything outside."""
+    """They reach the exchange on 443 at public addresses; no other pod reaches anything outside."""
     objects = render()
     outside = {
         name: rule
-        for name, labels in people(objects).items()
+        for name, labels in labels_by_component(objects).items()
         for policy in of_kind(objects, "NetworkPolicy")
         if selects(policy["spec"]["podSelector"], labels)
         for rule in policy["spec"].get("egress", [])
@@ -125,16 +125,16 @@ def test_every_pod_resolves_names_and_only_there() -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS.values())
 def test_from_other_namespaces_come_only_visitors_and_prometheus(component: str) -> None:
-    """The doors are open to the ingress controller, metrics to Prometheus; Kafka to nobody."""
+    """The ingress controller reaches the HTTP ports, Prometheus the metrics; nothing reaches Kafka."""
     objects = render()
-    mine = people(objects)[component]
+    mine = labels_by_component(objects)[component]
     found = {
         (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
         for policy in of_kind(objects, "NetworkPolicy") if selects(policy["spec"]["podSelector"], mine)
         for rule in policy["spec"].get("ingress", []) for peer in rule["from"] if "namespaceSelector" in peer
         for port in rule["ports"]
     }  # fmt: skip
-    visitors = {("ingress-nginx", DOORS[component])} if component in DOORS else set()
+    visitors = {("ingress-nginx", HTTP_PORTS[component])} if component in HTTP_PORTS else set()
     scrapes = {("monitoring", 9100), ("monitoring", 6066)} if component in CLIENTS else set()
     assert found == visitors | scrapes
 
@@ -143,12 +143,13 @@ def test_from_other_namespaces_come_only_visitors_and_prometheus(component: str)
 def test_brokers_of_your_own_are_reached_where_you_say(name: str) -> None:
     """Clients and the topics hook may go to the named namespace or addresses, on the named ports only."""
     objects = render(values_of(name))
-    who = people(objects)
+    pod_labels = labels_by_component(objects)
     for client in (*CLIENTS, "topics"):
         ports = {
             port["port"]
             for policy in of_kind(objects, "NetworkPolicy")
-            if policy["metadata"]["name"].endswith("-to-kafka") and selects(policy["spec"]["podSelector"], who[client])
+            if policy["metadata"]["name"].endswith("-to-kafka")
+            and selects(policy["spec"]["podSelector"], pod_labels[client])
             for rule in policy["spec"]["egress"] for port in rule["ports"]
         }  # fmt: skip
         assert ports == {9094 if "external" in name else 9093}

@@ -1,4 +1,4 @@
-"""REQUIREMENTS K7: every process is scraped, every promise has an alert, every alert has a page, every name exists."""
+"""Observability: ServiceMonitors, alert rules with runbooks, dashboards, and the metrics they query."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 
 def known() -> set[str]:
-    """Return the name of every series our processes and these rules make."""
+    """Return the name of every series that the processes export and these rules record."""
     assert metrics
     found = {f"{family.name}{suffix}" for family in REGISTRY.collect() if family.name.startswith("btc_")
              for suffix in ("", "_total", "_bucket", "_count", "_sum")}  # fmt: skip
@@ -44,20 +44,20 @@ def dashboards() -> dict[str, dict[str, Any]]:
 
 
 def names_in(expression: str) -> set[str]:
-    """Return the series an expression asks for; it must parse."""
+    """Return the series that an expression queries; it must parse."""
     promql_parser.parse(expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|(by|on|without) \([^)]*\)|\"[^\"]*\"", " ", expression)
     return set(re.findall(r"\b(?:btc|kubelet|process)[\w:]*", bare))
 
 
-def test_every_rule_parses_and_asks_for_series_that_exist() -> None:
+def test_every_rule_parses_and_queries_series_that_exist() -> None:
     """Each expression is valid PromQL over metrics of app/metrics.py, recorded rules or the kubelet."""
     for rule in rules():
         assert names_in(rule["expr"]) <= known(), rule
         assert 'namespace="btc"' in rule["expr"], rule
 
 
-def test_no_rule_and_no_panel_asks_for_a_label_that_is_not_there() -> None:
+def test_no_rule_and_no_panel_uses_a_label_that_does_not_exist() -> None:
     """Labels in selectors and groupings are those the metrics declare, or those of Kubernetes."""
     labels = {label for one in vars(metrics).values() for label in getattr(one, "_labelnames", ())}
     allowed = labels | {"namespace", "le", "app_kubernetes_io_component"}
@@ -103,7 +103,7 @@ def test_every_alert_has_a_page_in_the_operations_guide() -> None:
         assert anchor in headings, anchor
 
 
-def test_every_panel_of_every_dashboard_asks_for_series_that_exist() -> None:
+def test_every_panel_of_every_dashboard_queries_series_that_exist() -> None:
     """Dashboards are valid JSON with unique ids, and every panel's expression works."""
     found = dashboards()
     assert len(found) >= 4
@@ -124,7 +124,7 @@ def test_grafana_gets_every_dashboard() -> None:
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
-def test_every_process_of_ours_is_scraped() -> None:
+def test_every_process_is_scraped() -> None:
     """Each has a ServiceMonitor on the metrics port of its Service."""
     objects = render(values_of("ci/monitoring-values"))
     for component in set(COMPONENTS.values()) - {"kafka", "kafka-controller"}:
@@ -135,8 +135,8 @@ def test_every_process_of_ours_is_scraped() -> None:
         assert service["metadata"]["labels"][COMPONENT] == component
 
 
-def test_logs_are_ecs_json_in_our_processes_and_in_kafka() -> None:
-    """Our processes log ECS by setting, Kafka by its log4j pattern, which is one JSON object a line."""
+def test_logs_are_ecs_json_in_all_processes_and_in_kafka() -> None:
+    """The project's processes log ECS by setting, Kafka by its log4j pattern, which is one JSON object a line."""
     objects = render()
     (kafka,) = [one for one in of_kind(objects, "ConfigMap") if one["metadata"]["name"] == "btc-kafka"]
     layout = yaml.safe_load(kafka["data"]["log4j2.yaml"])["Configuration"]["Appenders"]["Console"]["PatternLayout"]

@@ -1,4 +1,4 @@
-"""REQUIREMENTS K4 and K9 in every pod: labels, probes, restricted security, no token, no secret."""
+"""Every pod: labels, probes, restricted security, no token, no secret, draining, spreading."""
 
 import re
 from typing import Any
@@ -39,8 +39,8 @@ OWN_LABELS = {*COMPONENTS.values(), "platform"}
 
 
 @pytest.mark.parametrize("name", sets())
-def test_every_object_and_pod_says_which_component_it_is(name: str) -> None:
-    """Each object and pod carries the component label with one of the requirements' names, or `platform`."""
+def test_every_object_and_pod_has_a_component_label(name: str) -> None:
+    """Each object and pod carries the component label with one of the nine names, or `platform`."""
     objects = render(values_of(name))
     assert {one["metadata"]["labels"][COMPONENT] for one in objects} <= OWN_LABELS
     assert {pod["metadata"]["labels"][COMPONENT] for _, pod in pods(objects)} <= set(COMPONENTS.values())
@@ -81,7 +81,7 @@ def _assert_restricted(where: str, spec: Object) -> None:
 
 @pytest.mark.parametrize("name", sets())
 def test_no_pod_has_a_token(name: str) -> None:
-    """Nobody talks to the Kubernetes API, so nobody gets a token, and there are no roles."""
+    """No pod calls the Kubernetes API, so none gets a token, and there are no roles."""
     objects = render(values_of(name))
     assert all(pod["spec"]["automountServiceAccountToken"] is False for _, pod in pods(objects))
     assert all(one["automountServiceAccountToken"] is False for one in of_kind(objects, "ServiceAccount"))
@@ -99,7 +99,7 @@ def test_every_workload_has_its_own_service_account() -> None:
 
 @pytest.mark.parametrize("name", sets())
 def test_there_is_no_secret_in_the_chart(name: str) -> None:
-    """Passwords and keys come from Secrets that somebody else made; none is rendered, none is plain text."""
+    """Passwords and keys come from Secrets outside the chart; none is rendered, none is plain text."""
     objects = render(values_of(name))
     assert of_kind(objects, "Secret") == []
     settings = environment(objects)
@@ -132,21 +132,21 @@ def test_the_worker_gets_five_minutes_to_recover() -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 300
 
 
-@pytest.mark.parametrize(("component", "word"), COMMANDS.items())
-def test_our_processes_are_btc_commands_that_exist(component: str, word: str) -> None:
-    """Each container of ours runs one command of the command line, from the one image."""
+@pytest.mark.parametrize(("component", "command"), COMMANDS.items())
+def test_every_process_is_a_btc_command_that_exists(component: str, command: str) -> None:
+    """Each container of the project's image runs one command of the command line."""
     from app.cli import cli
 
     known = {one.name or getattr(one.callback, "__name__", "") for one in cli.registered_commands}
     one = container(workload(render(), component))
-    assert one["command"] == ["btc", word]
-    assert word in known
+    assert one["command"] == ["btc", command]
+    assert command in known
     assert one["image"] == "btc-forecast:0.1.0"
 
 
 @pytest.mark.parametrize("component", ["web-app", "dashboard", "kafka-ui"])
-def test_doors_drain_before_they_close(component: str) -> None:
-    """SIGTERM comes after the endpoints have forgotten the pod; the grace period holds the wait and the closing."""
+def test_http_servers_drain_before_sigterm(component: str) -> None:
+    """SIGTERM comes after the pod left the endpoints; the grace period covers the wait and the shutdown."""
     one = workload(render(), component)
     wait = container(one)["lifecycle"]["preStop"]["exec"]["command"]
     assert wait == ["sleep", "5"]
@@ -175,7 +175,7 @@ def test_replicas_are_spread_over_nodes_and_zones() -> None:
             assert rules == {"kubernetes.io/hostname": rule, "topology.kubernetes.io/zone": "ScheduleAnyway"}
 
 
-def test_numbers_are_written_as_people_write_them() -> None:
+def test_numbers_have_no_exponent() -> None:
     """Large numbers do not become 1.34e+08, and every variable is one the settings read."""
     from app.settings import Settings
 
@@ -206,8 +206,8 @@ def test_the_topics_hook_runs_after_install_and_upgrade_and_is_no_pod_of_kafka()
     _assert_unselected(objects, job["spec"]["template"]["metadata"]["labels"])
 
 
-def test_helm_test_checks_the_doors_and_is_selected_by_nobody() -> None:
-    """Each door has a test pod that asks it; its labels never count for a Service or an HPA."""
+def test_helm_test_checks_the_urls_and_no_object_selects_it() -> None:
+    """Each HTTP service has a test pod; no Service, PDB or workload selects its labels."""
     objects = render()
     tests = {one["metadata"]["labels"][COMPONENT]: one for one in of_kind(objects, "Pod")}
     assert {"web-app", "dashboard", "kafka-ui"} <= set(tests)
@@ -225,15 +225,15 @@ def _assert_unselected(objects: list[Object], labels: dict[str, str]) -> None:
 
 
 def test_services_reach_the_ports_of_their_pods() -> None:
-    """Each Service selects its component's pods and names a port of theirs; the doors have the fixed ports."""
+    """Each Service selects its component's pods and names a port of theirs; the HTTP services have the fixed ports."""
     objects = render()
     for component in COMPONENTS.values():
         service, target = one_of(objects, "Service", component)["spec"], workload(objects, component)
         assert service["selector"].items() <= target["spec"]["template"]["metadata"]["labels"].items()
         ports = {port["name"]: port["containerPort"] for port in container(target)["ports"]}
         assert {port["targetPort"]: port["port"] for port in service["ports"]}.items() <= ports.items()
-    doors = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
-    for component, number in doors.items():
+    ports_by_component = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
+    for component, number in ports_by_component.items():
         assert number in {port["port"] for port in one_of(objects, "Service", component)["spec"]["ports"]}
 
 

@@ -1,4 +1,4 @@
-"""REQUIREMENTS K1 and K3, row by row: resources, quality of service, the quota, and whether a minikube holds it all."""
+"""Resources: requests, quality of service, priorities, the quota, and the size of a minikube."""
 
 import pytest
 
@@ -46,8 +46,8 @@ SETS = [(), ("values-minikube",), ("values-production",), ("values-production", 
         ("kafka-ui", "300m", "512Mi"),
     ],
 )
-def test_requests_are_those_of_k1(names: tuple[str, ...], component: str, cpu: str, memory: str) -> None:
-    """Each component asks for exactly what K1 says, in every ready-made set."""
+def test_every_component_has_its_fixed_requests(names: tuple[str, ...], component: str, cpu: str, memory: str) -> None:
+    """Each component requests exactly this CPU and memory, in every ready-made set."""
     requests = container(workload(render(values_of(*names)), component))["resources"]["requests"]
     assert (requests["cpu"], requests["memory"]) == (cpu, memory)
 
@@ -70,8 +70,8 @@ def test_pods_have_the_priority_of_their_kind(component: str, name: str) -> None
     assert chosen in classes
 
 
-def test_priorities_are_in_order_and_the_trainer_preempts_nobody() -> None:
-    """In order: critical > serving > standard > batch; batch waits for room."""
+def test_priorities_are_in_order_and_the_trainer_preempts_nothing() -> None:
+    """In order: critical > serving > standard > batch; batch never preempts."""
     classes = {one["metadata"]["name"].split("-")[-1]: one for one in of_kind(render(), "PriorityClass")}
     values = [classes[name]["value"] for name in ("critical", "serving", "standard", "batch")]
     assert values == sorted(values, reverse=True)
@@ -191,7 +191,7 @@ def test_every_container_fits_the_limit_range() -> None:
 
 
 def test_the_gpu_worker_asks_for_a_gpu_and_its_image() -> None:
-    """values-gpu gives the worker, and nobody else, one GPU, the GPU image and its runtime."""
+    """values-gpu gives the worker, and no other component, one GPU, the GPU image and its runtime."""
     objects = render(values_of("values-gpu"))
     for component in COMPONENTS.values():
         gpus = container(workload(objects, component))["resources"]["limits"].get("nvidia.com/gpu", 0)

@@ -1,4 +1,4 @@
-"""REQUIREMENTS K2, K4 and K5: how components grow, shrink, update, are drained and sized."""
+"""Scaling: HPAs, KEDA, VPAs, disruption budgets, update strategies, volumes."""
 
 import pytest
 
@@ -19,8 +19,8 @@ def _targets(metrics: list[Object]) -> dict[str, int]:
 
 @pytest.mark.parametrize("names", [(), ("values-minikube",)])
 @pytest.mark.parametrize("component", HPAS)
-def test_hpas_are_those_of_k2(names: tuple[str, ...], component: str) -> None:
-    """Replicas and targets are exactly those of K2, and the HPA names its workload."""
+def test_hpas_have_their_fixed_bounds_and_targets(names: tuple[str, ...], component: str) -> None:
+    """Replicas and targets are exactly these, and the HPA names its workload."""
     objects = render(values_of(*names))
     spec = one_of(objects, "HorizontalPodAutoscaler", component)["spec"]
     found = _targets(spec["metrics"])
@@ -32,8 +32,8 @@ def test_hpas_are_those_of_k2(names: tuple[str, ...], component: str) -> None:
 
 
 @pytest.mark.parametrize("component", HPAS)
-def test_production_stays_inside_k2(component: str) -> None:
-    """Production starts readers and collectors with a spare; range and targets stay those of K2."""
+def test_production_only_raises_the_minimum(component: str) -> None:
+    """Production starts readers and collectors with a spare; maximum and targets stay the same."""
     spec = one_of(render(values_of("values-production")), "HorizontalPodAutoscaler", component)["spec"]
     least, most, cpu, memory = HPAS[component]
     assert least <= spec["minReplicas"] <= spec["maxReplicas"] == most
@@ -41,8 +41,8 @@ def test_production_stays_inside_k2(component: str) -> None:
 
 
 @pytest.mark.parametrize("component", STATEFUL)
-def test_consumers_leave_one_at_a_time_after_a_long_calm(component: str) -> None:
-    """Scale-in of those who own partitions: after 600 s of calm, one pod in as many seconds."""
+def test_consumers_scale_in_one_at_a_time_after_ten_minutes(component: str) -> None:
+    """Scale-in of components that own partitions: after 600 s of low load, one pod in 600 s."""
     shrink = one_of(render(), "HorizontalPodAutoscaler", component)["spec"]["behavior"]["scaleDown"]
     assert shrink["stabilizationWindowSeconds"] >= 600
     assert shrink["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 600}]
@@ -77,7 +77,7 @@ def test_every_component_is_drained_one_pod_at_a_time(component: str) -> None:
 
 @pytest.mark.parametrize("component", ["data-collector", "web-app", "dashboard", "kafka-ui"])
 def test_rolling_updates_start_the_new_before_they_stop_the_old(component: str) -> None:
-    """Nothing is unavailable during an update of those who may run twice."""
+    """No pod is unavailable during an update of components that may run twice."""
     strategy = workload(render(), component)["spec"]["strategy"]
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
@@ -107,8 +107,8 @@ def test_what_keeps_data_keeps_its_claims(component: str) -> None:
     assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
 
 
-def test_keda_replaces_the_hpa_and_keeps_its_promises() -> None:
-    """KEDA scales on lag and on K2's targets, within K2's bounds, as slowly as the HPA; there is no second scaler."""
+def test_keda_replaces_the_hpa_with_the_same_bounds() -> None:
+    """KEDA scales on lag and on the HPA's targets, within its bounds and as slowly; there is no second scaler."""
     objects = render(values_of("ci/keda-values"))
     spec = one_of(objects, "ScaledObject", "bitcoin-forecast-app")["spec"]
     triggers = {one["type"]: one["metadata"] for one in spec["triggers"]}

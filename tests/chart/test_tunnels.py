@@ -1,4 +1,4 @@
-"""k8s/tunnels: three URLs that come back by themselves, and a taken port that is named with its holder."""
+"""k8s/tunnels: three tunnels that reconnect, and the error when a port is in use."""
 
 import os
 import signal
@@ -37,9 +37,11 @@ class Tunnels:
         self._env = {**os.environ, "KUBECTL": str(kubectl), "TUNNELS_DIR": str(folder / "run"),
                      **{name: str(port) for name, port in self.ports.items()}}  # fmt: skip
 
-    def __call__(self, word: str) -> subprocess.CompletedProcess[str]:
-        """Run the script with one word."""
-        return subprocess.run([TUNNELS, word], env=self._env, capture_output=True, text=True, timeout=30, check=False)
+    def __call__(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run the script with one command."""
+        return subprocess.run(
+            [TUNNELS, command], env=self._env, capture_output=True, text=True, timeout=30, check=False
+        )
 
     def forwarders(self) -> dict[str, int]:
         """Return the newest kubectl of each service, by its pid."""
@@ -63,7 +65,7 @@ def tunnels(tmp_path: Path) -> Iterator[Tunnels]:
     script("stop")
 
 
-def test_three_tunnels_open_come_back_and_stop(tunnels: Tunnels) -> None:
+def test_three_tunnels_open_reconnect_and_stop(tunnels: Tunnels) -> None:
     """Start opens all three, one that dies is opened again, a second start changes nothing, stop frees the ports."""
     assert tunnels("start").returncode == 0
     until(lambda: len(tunnels.forwarders()) == 3 and all(map(ports.answers, tunnels.ports.values())))
@@ -83,8 +85,8 @@ def test_three_tunnels_open_come_back_and_stop(tunnels: Tunnels) -> None:
     assert tunnels("status").stdout.count(" down ") == 3
 
 
-def test_a_taken_port_is_named_with_its_holder_and_nothing_is_started(tunnels: Tunnels) -> None:
-    """Where somebody else listens, start says who, and starts no tunnel at all."""
+def test_a_port_in_use_is_named_with_its_process_and_no_tunnel_starts(tunnels: Tunnels) -> None:
+    """When another process listens, start names it and starts no tunnel at all."""
     with socket.create_server(("127.0.0.1", tunnels.ports["DASHBOARD_PORT"])):
         answer = tunnels("start")
     assert answer.returncode == 1
@@ -93,8 +95,8 @@ def test_a_taken_port_is_named_with_its_holder_and_nothing_is_started(tunnels: T
     assert tunnels.forwarders() == {}
 
 
-def test_words_it_does_not_know_are_answered_with_its_usage(tunnels: Tunnels) -> None:
-    """Anything but start, status and stop is explained."""
+def test_an_unknown_command_prints_the_usage(tunnels: Tunnels) -> None:
+    """Any command but start, status and stop prints the usage."""
     answer = tunnels("open")
     assert answer.returncode == 2
     assert "start | status | stop" in answer.stderr

@@ -1,4 +1,4 @@
-"""A control plane with played nodes for the tests of this folder. What leaves: `cluster`; or a skip that says why."""
+"""Fixture `cluster`: a real control plane with simulated nodes, or a skip with the reason."""
 
 import subprocess
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tools()
     if folder is None:
         pytest.skip("no cluster tools are built: build them and run `make cluster-test CLUSTER_TOOLS=their folder`")
-    place = tmp_path_factory.mktemp("cluster") / "run"
-    env = {"NODES": "4", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(place.parent)}
-    subprocess.run([folder / "up.sh", place], env=env, check=True, timeout=300)
+    run_folder = tmp_path_factory.mktemp("cluster") / "run"
+    env = {"NODES": "4", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(run_folder.parent)}
+    subprocess.run([folder / "up.sh", run_folder], env=env, check=True, timeout=300)
     try:
-        yield Cluster(folder, place)
+        yield Cluster(folder, run_folder)
     finally:
-        subprocess.run([folder / "down.sh", place], check=True, timeout=60)
+        subprocess.run([folder / "down.sh", run_folder], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""A real API server. What enters: the folder of the built cluster tools; what leaves: namespaces, releases, answers."""
+"""Client of a real API server: kubectl and Helm from the folder of the built cluster tools."""
 
 import json
 import os
@@ -27,22 +27,22 @@ class Cluster:
     def __init__(self, tools: Path, folder: Path) -> None:
         self._kubectl, self.kubeconfig = tools / "bin" / "kubectl", folder / "kubeconfig"
 
-    def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        """Run kubectl and return what it says.
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return its output.
 
         Raises:
             RuntimeError: it failed, with its reason.
 
         """
-        command = [str(self._kubectl), "--kubeconfig", str(self.kubeconfig), *words]
+        command = [str(self._kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180, check=False)
         if done.returncode:
-            raise RuntimeError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def get(self, kind: str, namespace: str, *words: str) -> list[Object]:
+    def get(self, kind: str, namespace: str, *arguments: str) -> list[Object]:
         """Return the objects of a kind, or of several."""
-        found = json.loads(self.kubectl("-n", namespace, "get", kind, "-o", "json", *words))
+        found = json.loads(self.kubectl("-n", namespace, "get", kind, "-o", "json", *arguments))
         return list(found["items"])
 
     @contextmanager
@@ -64,14 +64,14 @@ class Cluster:
 
     def pods(self, namespace: str, component: str = "") -> list[Object]:
         """Return the pods that have not ended, of one component or all."""
-        words = ("-l", f"app.kubernetes.io/component={component}") if component else ()
-        found = self.get("pods", namespace, *words)
+        selector = ("-l", f"app.kubernetes.io/component={component}") if component else ()
+        found = self.get("pods", namespace, *selector)
         return [pod for pod in found if pod["status"].get("phase") in {"Pending", "Running"}
                 and "deletionTimestamp" not in pod["metadata"]]  # fmt: skip
 
 
-def ready(pod: Object) -> bool:
-    """Say whether a pod is ready and has a node."""
+def is_ready(pod: Object) -> bool:
+    """Return whether a pod is ready and has a node."""
     states = {one["type"]: one["status"] for one in pod["status"].get("conditions", [])}
     return states.get("Ready") == "True" and "nodeName" in pod["spec"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.chart.objects import CHART, COMPONENT, COMPONENTS, values_of
-from tests.cluster.objects import NAMESPACED, Cluster, ready, until
+from tests.cluster.objects import NAMESPACED, Cluster, is_ready, until
 
 SETS = {
     "default": (),
@@ -35,7 +35,7 @@ def test_installs_runs_is_tested_and_leaves_only_its_claims(cluster: Cluster, na
         before = _names(cluster, namespace)
         helm.install(CHART, "btc", values_of(*SETS[name]), wait="watcher", timeout=180)
         pods = cluster.pods(namespace)
-        assert all(map(ready, pods))
+        assert all(map(is_ready, pods))
         assert {pod["metadata"]["labels"][COMPONENT] for pod in pods} == set(COMPONENTS.values())
         refused = cluster.get("events", namespace, "--field-selector", "reason=FailedCreate")
         assert [event["message"] for event in refused] == []

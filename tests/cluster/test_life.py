@@ -1,4 +1,4 @@
-"""The life of one release: upgrade, a failed upgrade, growth and shrinkage, a drained node."""
+"""One release over time: upgrade, a failed upgrade, scale-out and scale-in, a drained node."""
 
 import json
 import time
@@ -9,10 +9,10 @@ import pytest
 from helm_python import Config, HelmError
 
 from tests.chart.objects import CHART, COMPONENTS
-from tests.cluster.objects import Cluster, ready, until
+from tests.cluster.objects import Cluster, is_ready, until
 
 WORKER = "bitcoin-forecast-app"
-PEOPLE = ("web-app", "dashboard")
+HTTP_COMPONENTS = ("web-app", "dashboard")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def _uids(cluster: Cluster, namespace: str) -> dict[str, set[str]]:
 
 
 def test_an_upgrade_replaces_what_it_changes(cluster: Cluster, namespace: str, helm: Config) -> None:
-    """A changed setting rolls our processes and leaves Kafka alone."""
+    """A changed setting restarts the processes that read it, and not Kafka."""
     before = _uids(cluster, namespace)
     helm.upgrade(CHART, "btc", {"settings": {"grace_ms": 60}}, wait="watcher", timeout=240)
     after = _uids(cluster, namespace)
@@ -45,26 +45,29 @@ def test_an_upgrade_replaces_what_it_changes(cluster: Cluster, namespace: str, h
 
 
 def test_an_upgrade_that_does_not_become_ready_is_rolled_back(cluster: Cluster, namespace: str, helm: Config) -> None:
-    """With --atomic a bad image ends where it began; the doors had a ready pod all the time."""
+    """With --atomic a bad image is rolled back; API and dashboard had a ready pod all the time."""
     stuck = {"podAnnotations": {"cluster.test/stuck": "ImagePullBackOff"}}
     with pytest.raises(HelmError):
         helm.upgrade(CHART, "btc", {"webApp": stuck, "dashboard": stuck}, wait="watcher", timeout=20,
                      rollback_on_failure=True)  # fmt: skip
     assert helm.history("btc")[-1]["status"] == "deployed"
-    for name in PEOPLE:
-        assert any(map(ready, cluster.pods(namespace, name)))
+    for name in HTTP_COMPONENTS:
+        assert any(map(is_ready, cluster.pods(namespace, name)))
 
 
 def test_a_node_is_drained_under_the_budgets(cluster: Cluster, namespace: str, helm: Config) -> None:
     """A drain moves every pod of a node elsewhere, one of a component at a time; everything is ready again."""
     several = {key: {"hpa": {"minReplicas": 2}} for key in ("webApp", "dashboard", "dataCollector")}
     helm.upgrade(CHART, "btc", several, wait="watcher", timeout=240)
-    until(lambda: all(len([p for p in cluster.pods(namespace, n) if ready(p)]) == 2 for n in PEOPLE), "two of each")
+    until(
+        lambda: all(len([p for p in cluster.pods(namespace, n) if is_ready(p)]) == 2 for n in HTTP_COMPONENTS),
+        "two of each",
+    )
     node = cluster.pods(namespace, "web-app")[0]["spec"]["nodeName"]
     try:
         cluster.kubectl("drain", node, "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=120s")
-        for name in PEOPLE:
-            assert any(map(ready, cluster.pods(namespace, name))), name
+        for name in HTTP_COMPONENTS:
+            assert any(map(is_ready, cluster.pods(namespace, name))), name
         until(lambda: _whole(cluster, namespace, node), "everything is ready on other nodes")
     finally:
         cluster.kubectl("uncordon", node)
@@ -73,11 +76,13 @@ def test_a_node_is_drained_under_the_budgets(cluster: Cluster, namespace: str, h
 def _whole(cluster: Cluster, namespace: str, without: str) -> bool:
     pods = cluster.pods(namespace)
     names = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in pods}
-    return names == set(COMPONENTS.values()) and all(ready(p) and p["spec"]["nodeName"] != without for p in pods)
+    return names == set(COMPONENTS.values()) and all(is_ready(p) and p["spec"]["nodeName"] != without for p in pods)
 
 
-def test_workers_grow_under_load_and_leave_one_at_a_time(cluster: Cluster, namespace: str, helm: Config) -> None:
-    """Under load the HPA adds workers up to three; in calm it takes one at a time, the newest first.
+def test_workers_scale_out_under_load_and_scale_in_one_at_a_time(
+    cluster: Cluster, namespace: str, helm: Config
+) -> None:
+    """Under load the HPA adds workers up to three; under low load it removes one at a time, the newest first.
 
     The last test of this file: what kubectl patched, Helm does not apply again.
     """
@@ -86,7 +91,7 @@ def test_workers_grow_under_load_and_leave_one_at_a_time(cluster: Cluster, names
         "hpa": {"scaleUp": {"stabilizationWindowSeconds": 0, "periodSeconds": 15}},
     }}  # fmt: skip
     helm.upgrade(CHART, "btc", loaded, wait="watcher", timeout=240)
-    until(lambda: len([pod for pod in cluster.pods(namespace, WORKER) if ready(pod)]) == 3, "three workers", 240)
+    until(lambda: len([pod for pod in cluster.pods(namespace, WORKER) if is_ready(pod)]) == 3, "three workers", 240)
     shrink = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 20}]}
     calm = {"spec": {"behavior": {"scaleDown": shrink}}}
     cluster.kubectl("-n", namespace, "patch", "hpa", f"btc-{WORKER}", "--type=merge", "-p", json.dumps(calm))
