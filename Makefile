@@ -1,4 +1,4 @@
-# One word per thing a person does here; `make help` lists them.
+# One target per task; `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -28,7 +28,7 @@ demo: $(STAMP) ## run everything on this machine; Ctrl-C stops it
 	@$(BIN)/btc up
 
 test: $(DEV) ## run all tests: unit, embedded Kafka, browser where Chromium is
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(DEV)
 	@$(BIN)/ruff check .

@@ -1,11 +1,13 @@
-"""What every test may ask for. What leaves: `recordings`; and skips that CI does not allow."""
+"""Recordings for every test, skips that CI does not allow, and how tests share two processes."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-RECORDINGS = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+HERE = Path(__file__).resolve().parent
+RECORDINGS = HERE.parents[1] / "shared" / "data"
+GROUPS = ("pods", "live", "training/test_train.py", "training/test_skill_recorded.py")
 REQUIRED = {name for name in os.environ.get("BTC_TESTS_REQUIRE", "").split(",") if name}
 WORDS = {"kafka": ("Kafka", "jars"), "chromium": ("chromium",)}
 
@@ -28,3 +30,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
             if any(word.lower() in reason.lower() for word in WORDS.get(name, (name,))):
                 report.outcome, report.longrepr = "failed", f"{reason} — but BTC_TESTS_REQUIRE demands {name}"
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group tests for `pytest -n 2 --dist loadgroup`: what waits for processes runs beside what computes.
+
+    A group runs in one process, in order, so brokers and module fixtures are shared as without `-n`. The long groups
+    start first.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: GROUPS.index(_group(item)) if _group(item) in GROUPS else len(GROUPS))
+
+
+def _group(item: pytest.Item) -> str:
+    folder = item.path.relative_to(HERE).parts[0]
+    if item.get_closest_marker("live") or item.get_closest_marker("browser"):
+        return "pods" if folder in {"rolling", "chart", "image", "cluster"} else "live"
+    return str(item.path.relative_to(HERE))
