@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from app.exchange.listings import listings
-from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, hour_of, hour_with, scan, trades_before
+from app.exchange.instruments import instruments
+from app.exchange.price_process import (
+    EPOCH_S,
+    HOUR_S,
+    PriceProcess,
+    ar1_path,
+    hour_of_trade,
+    simulate_hour,
+    trades_before,
+)
 from app.exchange.synthetic import synthetic
 
 NOW_S = 1_795_000_000
-BTC = listings("BTCUSDT")[0]
+BTC = instruments("BTCUSDT")[0]
 
 
 def r_squared(moves: np.ndarray, forecasts: np.ndarray) -> float:
@@ -15,20 +23,20 @@ def r_squared(moves: np.ndarray, forecasts: np.ndarray) -> float:
 
 
 def test_a_scan_is_the_recursion_it_stands_for() -> None:
-    """The doubling scan equals the loop y = decay · y + innovation."""
+    """The doubling ar1_path equals the loop y = decay · y + innovation."""
     innovations = np.random.default_rng(1).standard_normal(100)
     y, expected = 0.0, []
     for innovation in innovations:
         y = 0.9 * y + innovation
         expected.append(y)
-    np.testing.assert_allclose(scan(innovations, 0.9), expected)
+    np.testing.assert_allclose(ar1_path(innovations, 0.9), expected)
 
 
 def test_an_hour_begins_where_the_one_before_ends() -> None:
     """Price and trade ids go on over the full hour without a step."""
     process = PriceProcess(seed=7)
     for index in (0, 167, 168, 8758, 8759, 8760, 25_000):
-        one, next_one = hour_of(process, BTC, index), hour_of(process, BTC, index + 1)
+        one, next_one = simulate_hour(process, BTC, index), simulate_hour(process, BTC, index + 1)
         assert one.log_mid[-1] == next_one.log_mid[0]
         assert abs(one.log_mid[-1] - one.log_mid[-2]) < 8 * one.sigma[-1]
         assert one.first_ids[-1] == next_one.first_ids[0]
@@ -40,13 +48,13 @@ def test_an_hour_is_found_by_the_ids_it_holds() -> None:
     for index in (0, 1, 167, 168, 25_000):
         first = BTC.first_trade_id + trades_before(process, index)
         last = BTC.first_trade_id + trades_before(process, index + 1) - 1
-        assert hour_with(process, BTC, first) == hour_with(process, BTC, last) == index
+        assert hour_of_trade(process, BTC, first) == hour_of_trade(process, BTC, last) == index
 
 
 def test_the_signal_has_its_law_within_hours_and_across_them() -> None:
     """Unit variance and autocorrelation φ^k, also where two hours meet."""
     process = PriceProcess(seed=3)
-    signals = np.stack([hour_of(process, BTC, index).signal for index in range(600)])
+    signals = np.stack([simulate_hour(process, BTC, index).signal for index in range(600)])
     assert abs(signals.var() - 1) < 0.03
     for lag in (1, 8, 20):
         assert abs(np.mean(signals[:, lag:] * signals[:, :-lag]) - process.decay**lag) < 0.03
@@ -81,7 +89,7 @@ def test_a_martingale_has_no_skill_to_find() -> None:
 def test_volatility_has_the_size_and_rhythm_of_a_real_market() -> None:
     """One-second volatility stays within 1e-5 … 1.5e-4, clusters, and follows the hour of the day."""
     process = PriceProcess(seed=7)
-    hours = [hour_of(process, BTC, index) for index in range(25_000, 25_000 + 168)]
+    hours = [simulate_hour(process, BTC, index) for index in range(25_000, 25_000 + 168)]
     by_minute = np.concatenate([hour.sigma[::60] for hour in hours])
     assert by_minute.min() > 4e-6
     assert by_minute.max() < 1.5e-4

@@ -18,7 +18,9 @@ async def drain(exchange: Exchange, streams: str) -> list[dict[str, Any]]:
     """Return every message of the streams until the recording is over."""
     messages: list[dict[str, Any]] = []
     async with websockets.connect(f"{exchange.ws_url}stream?streams={streams}", proxy=None, max_queue=None) as socket:
-        while not exchange.feed.finished or len(messages) < sum(s.count for s in exchange.sent.streams.values()):
+        while not exchange.send_loop.is_finished or len(messages) < sum(
+            s.count for s in exchange.sent.streams.values()
+        ):
             messages.append(json.loads(await asyncio.wait_for(socket.recv(), 20)))
     return messages
 
@@ -68,7 +70,7 @@ async def test_only_what_was_played_is_history(recordings: Path, http: httpx.Asy
         rows = (await http.get(exchange.rest_url + "/api/v3/aggTrades", params=query)).json()
         query = {"symbol": "BTCUSDT", "interval": "1s", "limit": 1000}
         klines = (await http.get(exchange.rest_url + "/api/v3/klines", params=query)).json()
-        now_ms = exchange.pace.now_us() / 1000
+        now_ms = exchange.clock.now_us() / 1000
     ids = [row["a"] for row in rows]
     assert ids == sorted(ids)
     assert ids[0] == 3071245454

@@ -1,4 +1,4 @@
-"""Starting, stopping, pace, and what goes wrong before anything is served."""
+"""Starting, stopping, clock, and what goes wrong before anything is served."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ import pytest
 import websockets
 
 from app.exchange import Exchange, MarketSourceError, run, serve, synthetic
-from app.exchange.columns import Scale, fixed
-from app.exchange.listings import listings
+from app.exchange.columns import Scale, format_decimal
+from app.exchange.instruments import instruments
 
 
 async def test_events_leave_when_they_are_due() -> None:
@@ -22,8 +22,8 @@ async def test_events_leave_when_they_are_due() -> None:
         async with websockets.connect(exchange.ws_url + "ws/btcusdt@aggTrade", proxy=None, max_queue=None) as stream:
             for _ in range(15):
                 message = json.loads(await stream.recv())
-                assert message["T"] <= exchange.pace.now_us() // 1000
-        assert exchange.sent.lateness()["p50"] < 25
+                assert message["T"] <= exchange.clock.now_us() // 1000
+        assert exchange.sent.late_ms_percentiles()["p50"] < 25
 
 
 async def test_speed_is_exchange_time_over_wall_time(http: httpx.AsyncClient) -> None:
@@ -103,17 +103,17 @@ def test_what_cannot_be_served_is_one_line_and_status_two(
 
 def test_numbers_are_written_with_eight_decimals() -> None:
     """Integers become Binance's decimals, exactly; digits beyond the eighth are cut."""
-    assert fixed(6_000_012, 2) == "60000.12000000"
-    assert fixed(177, 0) == "177.00000000"
-    assert fixed(638, 8) == "0.00000638"
-    assert fixed(123_456_789_012, 10) == "12.34567890"
+    assert format_decimal(6_000_012, 2) == "60000.12000000"
+    assert format_decimal(177, 0) == "177.00000000"
+    assert format_decimal(638, 8) == "0.00000638"
+    assert format_decimal(123_456_789_012, 10) == "12.34567890"
     assert Scale(2, 5).turnover(2_816_547 * 56) == "15.77266320"
 
 
 def test_a_number_of_symbols_lists_the_best_known_first() -> None:
     """Counts beyond the known names are filled with numbered ones; all keep ids of their own."""
-    listed = listings("40")
-    assert [listing.symbol for listing in listed[:2]] == ["BTCUSDT", "ETHUSDT"]
+    listed = instruments("40")
+    assert [instrument.symbol for instrument in listed[:2]] == ["BTCUSDT", "ETHUSDT"]
     assert listed[-1].symbol == "S0040USDT"
-    assert len({listing.first_trade_id for listing in listed}) == 40
-    assert all(listing.scale.price_decimals + listing.scale.qty_decimals <= 8 for listing in listed)
+    assert len({instrument.first_trade_id for instrument in listed}) == 40
+    assert all(instrument.scale.price_decimals + instrument.scale.qty_decimals <= 8 for instrument in listed)

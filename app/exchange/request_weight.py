@@ -1,4 +1,4 @@
-"""Request weight; enters: each request's weight; leaves: what was used this minute, and a refusal beyond the limit."""
+"""Binance's rate limit of REST requests: a sum of request weights per minute."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ LIMIT_PER_MINUTE = 6000
 
 
 @dataclass(slots=True)
-class Weight:
-    """Binance's budget of one address, counted by wall minutes."""
+class RequestWeight:
+    """The weight used in the current wall minute; `now` is epoch seconds."""
 
     now: Callable[[], float] = time.time
     used: int = 0
     minute: int = 0
 
     def spend(self, weight: int) -> int | None:
-        """None while the budget lasts, else the seconds to wait."""
+        """Add a request's weight; return None within the limit, else the wall seconds until the next minute."""
         now_s = self.now()
         if int(now_s // 60) != self.minute:
             self.minute, self.used = int(now_s // 60), 0

@@ -61,7 +61,7 @@ async def test_a_raw_stream_sends_bare_payloads() -> None:
         messages = await take(socket, 200)
         ids = [message["a"] for message in messages]
         assert ids == list(range(ids[0], ids[0] + 200))
-        assert exchange.sent.trade_ids("BTCUSDT")[:200] == ids
+        assert exchange.sent.ids("BTCUSDT")[:200] == ids
 
 
 async def test_subscriptions_change_while_connected() -> None:

@@ -1,25 +1,25 @@
-"""Trades and quotes → Binance's JSON payloads, as the spot API documentation shows them."""
+"""Binance's JSON payloads of trades and quotes, as the spot API documentation shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from app.exchange.columns import QuoteColumns, Scale, TradeColumns
-from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.exchange.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
 
 
 def stream_name(symbol: str, kind: str) -> str:
-    """("BTCUSDT", "aggTrade") → "btcusdt@aggTrade"."""
+    """Return the name of a stream: ("BTCUSDT", "aggTrade") → "btcusdt@aggTrade"."""
     return f"{symbol.lower()}@{kind}"
 
 
-def combined(event: Event) -> bytes:
+def combined_payload(event: Event) -> bytes:
     """Return the event as a combined stream carries it: {"stream":"btcusdt@aggTrade","data":{…}}."""
     return b'{"stream":"' + event.stream.encode() + b'","data":' + event.data + b"}"
 
 
 def agg_trade_events(symbol: str, scale: Scale, trades: TradeColumns) -> Iterator[Event]:
-    """One event per trade; every aggregate holds one trade, so `f` = `l` = `a`."""
+    """Yield one event per trade; every aggregate holds one trade, so `f` = `l` = `a`."""
     stream = stream_name(symbol, AGG_TRADE)
     for key, due_us, time_ms, price, qty, maker in _rows(scale, trades):
         # {"e":"aggTrade","E":1680652800000,"s":"BTCUSDT","a":7,"p":"28165.47000000","q":"0.00056000",
@@ -32,7 +32,7 @@ def agg_trade_events(symbol: str, scale: Scale, trades: TradeColumns) -> Iterato
 
 
 def trade_events(symbol: str, scale: Scale, trades: TradeColumns) -> Iterator[Event]:
-    """Return the same trades on the raw stream `<symbol>@trade`, under the same ids."""
+    """Yield the same trades for the raw stream `<symbol>@trade`, with the same ids."""
     stream = stream_name(symbol, TRADE)
     for key, due_us, time_ms, price, qty, maker in _rows(scale, trades):
         data = (
@@ -43,7 +43,7 @@ def trade_events(symbol: str, scale: Scale, trades: TradeColumns) -> Iterator[Ev
 
 
 def quote_events(symbol: str, scale: Scale, quotes: QuoteColumns) -> Iterator[Event]:
-    """One event per change of the best bid or ask; like Binance's, the payload carries no time."""
+    """Yield one event per change of the best bid or ask; like Binance's, the payload carries no time."""
     stream = stream_name(symbol, BOOK_TICKER)
     for key, due_us, bid, bid_qty, ask, ask_qty in _quote_rows(scale, quotes):
         # {"u":36090299876,"s":"BTCUSDT","b":"28165.47000000","B":"7.98680000","a":"28165.48000000","A":"3.26888000"}

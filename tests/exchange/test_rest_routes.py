@@ -10,7 +10,7 @@ import httpx
 import websockets
 
 from app.exchange import Exchange, synthetic
-from app.exchange.synthetic import Synthetic
+from app.exchange.synthetic import SyntheticMarket
 
 BTC = {"symbol": "BTCUSDT"}
 
@@ -87,7 +87,7 @@ async def test_rest_serves_the_trades_that_were_streamed(http: httpx.AsyncClient
             streamed = [json.loads(await socket.recv()) for _ in range(20)]
         query = {**BTC, "fromId": streamed[0]["a"], "limit": 1000}
         rows = (await http.get(exchange.rest_url + "/api/v3/aggTrades", params=query)).json()
-        now_ms = exchange.pace.now_us() // 1000
+        now_ms = exchange.clock.now_us() // 1000
     assert rows[:20] == [{key: message[key] for key in "apqflTmM"} for message in streamed]
     assert rows[-1]["T"] <= now_ms
 
@@ -189,9 +189,9 @@ async def test_rules_quotes_and_depth_describe_every_symbol(http: httpx.AsyncCli
 
 def test_six_hours_of_one_second_klines_come_quickly() -> None:
     """The trades of six hours take well below two seconds to make."""
-    market: Synthetic = synthetic(7)
+    market: SyntheticMarket = synthetic(7)
     now_ms = int(time.time() * 1000)
     begun = time.perf_counter()
-    count = sum(map(len, market.past("BTCUSDT", now_ms - 6 * 3_600_000, now_ms)))
+    count = sum(map(len, market.past_trades("BTCUSDT", now_ms - 6 * 3_600_000, now_ms)))
     assert count > 50_000
     assert time.perf_counter() - begun < 2

@@ -1,4 +1,4 @@
-"""What a synthetic market lists: `3` or `BTCUSDT,ETHUSDT` → symbols, each with a first price and decimals."""
+"""The instruments of a synthetic market: symbols, each with a first price, decimals and trade ids of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 from app.exchange.columns import Scale
-from app.exchange.source import MarketSourceError
+from app.exchange.market_source import MarketSourceError
 
 # (first price, price decimals, quantity decimals): orders of magnitude of the real ones.
 KNOWN: dict[str, tuple[float, int, int]] = {
@@ -23,14 +23,14 @@ KNOWN: dict[str, tuple[float, int, int]] = {
     "LINKUSDT": (14.0, 4, 2),
     "LTCUSDT": (80.0, 3, 3),
 }
-MOST_SYMBOLS = 10_000
+MAX_SYMBOLS = 10_000
 # Relative ticks must stay well below a second's volatility (about 3e-5): rounding alone would be predictable.
 TICKS_PER_PRICE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """One listed symbol: its first price, its decimals, and the offset that keeps its trade ids its own."""
+class Instrument:
+    """One traded symbol: its first price in the quote currency and its decimals."""
 
     symbol: str
     first_price: float
@@ -38,12 +38,12 @@ class Listing:
 
     @property
     def first_trade_id(self) -> int:
-        """No two symbols share ids, so a mix-up shows."""
+        """First trade id; no two symbols share ids, so that a mix-up shows."""
         return 1 + zlib.crc32(self.symbol.encode()) % 1_000_000_007
 
 
-def listings(symbols: str | int | tuple[str, ...] | list[str]) -> tuple[Listing, ...]:
-    """`3`, "3", "btcusdt,ETHUSDT" or names; raises MarketSourceError for what cannot be a symbol."""
+def instruments(symbols: str | int | tuple[str, ...] | list[str]) -> tuple[Instrument, ...]:
+    """Return the instruments of `3`, "3", "btcusdt,ETHUSDT" or names; raises MarketSourceError for a wrong symbol."""
     if isinstance(symbols, str):
         symbols = int(symbols) if symbols.strip().isdigit() else symbols.split(",")
     names = _numbered(symbols) if isinstance(symbols, int) else [name.strip().upper() for name in symbols]
@@ -54,20 +54,20 @@ def listings(symbols: str | int | tuple[str, ...] | list[str]) -> tuple[Listing,
             )
     if len(set(names)) < len(names):
         raise MarketSourceError("symbols: the same name twice; list every symbol once")
-    return tuple(_listing(name) for name in names)
+    return tuple(_instrument(name) for name in names)
 
 
 def _numbered(count: int) -> list[str]:
-    """4 → the four best known; beyond those S0011USDT, S0012USDT, …"""
-    if not 1 <= count <= MOST_SYMBOLS:
-        raise MarketSourceError(f"symbols: {count} is out of range; choose 1 to {MOST_SYMBOLS}")
+    """Return so many names: the known ones first, then S0011USDT, S0012USDT, …"""
+    if not 1 <= count <= MAX_SYMBOLS:
+        raise MarketSourceError(f"symbols: {count} is out of range; choose 1 to {MAX_SYMBOLS}")
     return [*KNOWN, *(f"S{n:04d}USDT" for n in range(len(KNOWN) + 1, count + 1))][:count]
 
 
-def _listing(name: str) -> Listing:
+def _instrument(name: str) -> Instrument:
     if name in KNOWN:
         price, price_decimals, qty_decimals = KNOWN[name]
-        return Listing(name, price, Scale(price_decimals, qty_decimals))
+        return Instrument(name, price, Scale(price_decimals, qty_decimals))
     price = round(10 ** (zlib.crc32(name.encode()) % 3000 / 1000), 2)  # 1 to 1,000
     decimals = max(2, math.ceil(math.log10(TICKS_PER_PRICE / price)))
-    return Listing(name, price, Scale(decimals, max(0, 7 - decimals)))
+    return Instrument(name, price, Scale(decimals, max(0, 7 - decimals)))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.exchange.recording import Malformed, RecordedMessage, read
+from app.exchange.market_source import MarketSourceError
+from app.exchange.recording_file import MalformedLine, RecordedMessage, read_lines
 from app.exchange.replay import replay
-from app.exchange.source import MarketSourceError
 
 TRADE = (
     '{"stream":"btcusdt@trade","data":{"e":"trade","E":1680652800000,"s":"BTCUSDT","t":%d,"p":"28165.47000000",'
@@ -24,14 +24,14 @@ def test_microseconds_and_seconds_are_told_apart(tmp_path: Path) -> None:
     """A stamp in µs and one in seconds mean the same instant."""
     file = tmp_path / "mixed.txt"
     file.write_text(f"1680652800004107 {QUOTE}\n1680652800.004107: {QUOTE}\n")
-    assert [m.received_us for m in read(file) if isinstance(m, RecordedMessage)] == [1680652800004107] * 2
+    assert [m.received_us for m in read_lines(file) if isinstance(m, RecordedMessage)] == [1680652800004107] * 2
 
 
 def test_a_zipped_file_is_known_by_its_content(tmp_path: Path) -> None:
     """Gzip is recognised whatever the name says."""
     file = tmp_path / "recording"
     file.write_bytes(gzip.compress(f"1680652800004107 {QUOTE}\n".encode()))
-    assert len(list(read(file))) == 1
+    assert len(list(read_lines(file))) == 1
 
 
 def test_lines_that_are_no_messages_are_named_and_skipped(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_lines_that_are_no_messages_are_named_and_skipped(tmp_path: Path) -> Non
         "\n".join([*lines, f"1680652800004107 {huge}", f"1680652800004107 {QUOTE}"]).encode() + b"\n\xff\n" + DEEP
     )
     source = replay([file])
-    malformed = source.about()["malformed"]
+    malformed = source.details()["malformed"]
     assert isinstance(malformed, dict)
     assert malformed["count"] == 7
     places = [text.split(": ")[0] for text in malformed["first"]]
@@ -56,7 +56,7 @@ def test_a_malformed_line_says_why(tmp_path: Path) -> None:
     """The reason of a stamp out of range is readable."""
     file = tmp_path / "stamp.txt"
     file.write_text(f"12 {QUOTE}\n")
-    assert list(read(file)) == [Malformed("stamp.txt:1", "receive time 12 is not between 2009 and 2100")]
+    assert list(read_lines(file)) == [MalformedLine("stamp.txt:1", "receive time 12 is not between 2009 and 2100")]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Recorded messages, made ready to serve; enters: paths; leaves: events in order, and each symbol's columns."""
+"""The content of recordings: events in order of receipt, and each symbol's trades and quotes as columns."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from app.exchange.columns import Ints, QuoteColumns, Scale, TradeColumns, no_trades
-from app.exchange.frames import stream_name
-from app.exchange.recording import Malformed, RecordedMessage, read
-from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.exchange.columns import Ints, QuoteColumns, Scale, TradeColumns, empty_trades
+from app.exchange.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.exchange.payloads import stream_name
+from app.exchange.recording_file import MalformedLine, RecordedMessage, read_lines
 from app.logs import logger
 
-MALFORMED_KEPT = 100
+MAX_MALFORMED_KEPT = 100
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?$")]
 Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,20}$")]
@@ -50,38 +50,43 @@ class RecordedQuote(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Tape:
-    """What a set of recordings holds."""
+class RecordedData:
+    """The content of a set of recordings."""
 
     events: list[Event] = field(default_factory=list)
     scales: dict[str, Scale] = field(default_factory=dict)
     trades: dict[str, TradeColumns] = field(default_factory=dict)  # by trade time
     quotes: dict[str, QuoteColumns] = field(default_factory=dict)  # by receive time
-    malformed: list[Malformed] = field(default_factory=list)  # the first ones
+    malformed: list[MalformedLine] = field(default_factory=list)  # the first ones
     malformed_count: int = 0
     not_served: Counter[str] = field(default_factory=Counter)  # by kind of stream
 
 
-def record(paths: Sequence[Path]) -> Tape:
-    """Read the recordings; lines that are no messages are counted, named in the log and skipped."""
-    tape, reader = Tape(), _Reader()
+def load_recordings(paths: Sequence[Path]) -> RecordedData:
+    """Read the recordings; lines that are not messages are counted, logged and skipped.
+
+    Raises:
+        MarketSourceError: a file cannot be read.
+
+    """
+    recorded, builder = RecordedData(), _Builder()
     for path in paths:
-        for line in read(path):
-            malformed = line if isinstance(line, Malformed) else reader.take(line, tape.not_served)
+        for line in read_lines(path):
+            malformed = line if isinstance(line, MalformedLine) else builder.add(line, recorded.not_served)
             if malformed:
-                _set_aside(tape, malformed)
-    reader.finish(tape)
-    return tape
+                _skip(recorded, malformed)
+    builder.build(recorded)
+    return recorded
 
 
-def _set_aside(tape: Tape, malformed: Malformed) -> None:
-    tape.malformed_count += 1
-    if len(tape.malformed) < MALFORMED_KEPT:
-        tape.malformed.append(malformed)
-        log.warning("recorded line skipped", place=malformed.place, reason=malformed.reason)
+def _skip(recorded: RecordedData, malformed: MalformedLine) -> None:
+    recorded.malformed_count += 1
+    if len(recorded.malformed) < MAX_MALFORMED_KEPT:
+        recorded.malformed.append(malformed)
+        log.warning("recorded line skipped", location=malformed.location, reason=malformed.reason)
 
 
-class _Reader:
+class _Builder:
     """Collects decoded messages until all files are read."""
 
     def __init__(self) -> None:
@@ -91,49 +96,51 @@ class _Reader:
         self.agg_trades: dict[tuple[str, int], tuple[RecordedMessage, RecordedTrade]] = {}
         self.quotes: list[tuple[RecordedMessage, RecordedQuote]] = []
 
-    def take(self, message: RecordedMessage, not_served: Counter[str]) -> Malformed | None:
+    def add(self, message: RecordedMessage, not_served: Counter[str]) -> MalformedLine | None:
         kind = message.stream.partition("@")[2]
         try:
             if kind == BOOK_TICKER:
                 quote = msgspec.json.decode(message.data, type=RecordedQuote)
                 self.quotes.append((message, quote))
             elif kind in {TRADE, AGG_TRADE}:
-                self._take_trade(message, kind)
+                self._add_trade(message, kind)
             else:
                 not_served[kind] += 1
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            return Malformed(message.place, str(error))
+            return MalformedLine(message.location, str(error))
         return None
 
-    def _take_trade(self, message: RecordedMessage, kind: str) -> None:
+    def _add_trade(self, message: RecordedMessage, kind: str) -> None:
         trade = msgspec.json.decode(message.data, type=RecordedTrade)
         key = trade.t if kind == TRADE else trade.a
         if key is None:
             raise ValueError("a trade without id")
         (self.trades if kind == TRADE else self.agg_trades).setdefault((trade.s, key), (message, trade))
 
-    def finish(self, tape: Tape) -> None:
-        """Turn what was collected into events and columns."""
+    def build(self, recorded: RecordedData) -> None:
+        """Turn the decoded messages into events and columns."""
         aggregated = {symbol for symbol, _ in self.agg_trades}
         as_aggregates = {key: value for key, value in self.trades.items() if key[0] not in aggregated} | self.agg_trades
         for (symbol, key), (message, _) in self.trades.items():
-            tape.events.append(_event(message, symbol, TRADE, key, message.data))
+            recorded.events.append(_event(message, symbol, TRADE, key, message.data))
         for (symbol, key), (message, trade) in as_aggregates.items():
-            tape.events.append(_event(message, symbol, AGG_TRADE, key, _as_aggregate(message, trade, key)))
+            recorded.events.append(_event(message, symbol, AGG_TRADE, key, _as_aggregate(message, trade, key)))
         for message, quote in self.quotes:
-            tape.events.append(_event(message, quote.s, BOOK_TICKER, quote.u, message.data))
-        tape.events.sort(key=lambda event: event.due_us)
-        for symbol in dict.fromkeys(event.symbol for event in tape.events):
-            self._columns(tape, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
+            recorded.events.append(_event(message, quote.s, BOOK_TICKER, quote.u, message.data))
+        recorded.events.sort(key=lambda event: event.due_us)
+        for symbol in dict.fromkeys(event.symbol for event in recorded.events):
+            self._columns(recorded, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
 
-    def _columns(self, tape: Tape, symbol: str, trades: dict[int, tuple[RecordedMessage, RecordedTrade]]) -> None:
+    def _columns(
+        self, recorded: RecordedData, symbol: str, trades: dict[int, tuple[RecordedMessage, RecordedTrade]]
+    ) -> None:
         quotes = [(message, quote) for message, quote in self.quotes if quote.s == symbol]
         prices = [t.p for _, t in trades.values()] + [p for _, q in quotes for p in (q.b, q.a)]
         amounts = [t.q for _, t in trades.values()] + [p for _, q in quotes for p in (q.B, q.A)]
         scale = Scale(_decimals(prices), _decimals(amounts))
-        tape.scales[symbol] = scale
-        tape.trades[symbol] = _trade_columns(trades, scale)
-        tape.quotes[symbol] = _quote_columns(quotes, scale)
+        recorded.scales[symbol] = scale
+        recorded.trades[symbol] = _trade_columns(trades, scale)
+        recorded.quotes[symbol] = _quote_columns(quotes, scale)
 
 
 def _event(message: RecordedMessage, symbol: str, kind: str, key: int, data: bytes) -> Event:
@@ -161,7 +168,7 @@ def _units(texts: list[str], decimals: int) -> Ints:
 
 def _trade_columns(trades: dict[int, tuple[RecordedMessage, RecordedTrade]], scale: Scale) -> TradeColumns:
     if not trades:
-        return no_trades()
+        return empty_trades()
     rows = sorted((trade.T, key, message, trade) for key, (message, trade) in trades.items())
     return TradeColumns(
         ids=np.array([key for _, key, _, _ in rows], np.int64),

@@ -1,10 +1,10 @@
-"""`exchangeInfo`: the limits of the exchange and the rules of its symbols."""
+"""The answer of `exchangeInfo`: rate limits, and the trading rules of each symbol."""
 
 from __future__ import annotations
 
 from app.exchange.columns import BINANCE_DECIMALS, Scale
-from app.exchange.source import MarketSource
-from app.exchange.weight import LIMIT_PER_MINUTE
+from app.exchange.market_source import MarketSource
+from app.exchange.request_weight import LIMIT_PER_MINUTE
 
 QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 
