@@ -1,10 +1,10 @@
-"""The data folder of the embedded Kafka. What enters: a folder; what leaves: its settings, or what is wrong with it.
+"""The data folder of the embedded Kafka: its configuration, its cluster id and its checks for damage.
 
 In `.btc/live/kafka`:
 
-- `server.properties`: written anew at every start.
-- `broker.log`: what Kafka said, bounded.
-- `sealed.json`: sizes of the segments at the last orderly stop; gone while Kafka runs.
+- `server.properties`: written at every start.
+- `broker.log`: Kafka's output, bounded.
+- `sealed.json`: sizes of the segments at the last clean shutdown; absent while Kafka runs.
 - `data`: Kafka's own `meta.properties`, `__cluster_metadata-0`, `btc.ticks-0`, …
 """
 
@@ -16,17 +16,17 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.broker.reasons import BrokerError, afresh, full
+from app.broker.reasons import BrokerError, damaged_reason, disk_full_reason
 from app.kafka.clients import MAX_MESSAGE_BYTES
 from app.service.ports import LOOPBACK
 
-ROOM_BYTES = 256 * 2**20
+MIN_FREE_BYTES = 256 * 2**20
 NODE_ID = "1"
 _MAGIC_AT, _MAGIC = 16, 2  # the version byte of a record batch (Kafka protocol guide, "Record Batch")
 
 
 def properties(port: int, controller_port: int, more: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings of one node that is broker and controller, on the loopback only."""
+    """Return the configuration of one node that is broker and controller, on the loopback only."""
     return {
         "process.roles": "broker,controller",
         "node.id": NODE_ID,
@@ -35,7 +35,7 @@ def properties(port: int, controller_port: int, more: Mapping[str, str]) -> dict
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-        "log.dirs": "data",  # relative to the folder, so its name may hold anything
+        "log.dirs": "data",  # relative to the folder, whose name may contain any character
         "auto.create.topics.enable": "false",
         "default.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -48,7 +48,7 @@ def properties(port: int, controller_port: int, more: Mapping[str, str]) -> dict
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "broker.heartbeat.interval.ms": "500",
-        "broker.session.timeout.ms": "3000",  # after a kill a start waits that long for its former self; 9 s by default
+        "broker.session.timeout.ms": "3000",  # after a kill, a start waits that long for the old one; 9 s by default
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "6000",
         "message.max.bytes": str(MAX_MESSAGE_BYTES),
@@ -75,10 +75,10 @@ def write_properties(folder: Path, values: Mapping[str, str]) -> Path:
 
 
 def new_cluster_id() -> str:
-    """Return a random id in Kafka's form: 22 characters of URL-safe base64 that do not open with a dash."""
-    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+    """Return a random id in Kafka's form: 22 characters of URL-safe base64 that do not start with a dash."""
+    while (new_id := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
-    return made
+    return new_id
 
 
 def cluster_id(folder: Path) -> str | None:
@@ -92,17 +92,17 @@ def cluster_id(folder: Path) -> str | None:
     if not meta.exists():
         return None
     lines = meta.read_text(encoding="utf-8", errors="replace").splitlines()
-    found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    if not found.get("cluster.id") or found.get("node.id") != NODE_ID or found.get("version") != "1":
-        raise BrokerError(afresh(folder, "meta.properties is unreadable"))
-    return found["cluster.id"]
+    values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    if not values.get("cluster.id") or values.get("node.id") != NODE_ID or values.get("version") != "1":
+        raise BrokerError(damaged_reason(folder, "meta.properties is unreadable"))
+    return values["cluster.id"]
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder.
+def create(folder: Path) -> None:
+    """Create the folder.
 
     Raises:
-        BrokerError: it cannot be made, or its disk has no room.
+        BrokerError: it cannot be created, or its disk has less than 256 MiB free.
 
     """
     try:
@@ -110,21 +110,21 @@ def prepare(folder: Path) -> None:
         (folder / "lock").touch()
         free_bytes = shutil.disk_usage(folder).free
     except OSError as error:
-        raise BrokerError(f"the data folder of the embedded Kafka cannot be made: {error}") from error
-    if free_bytes < ROOM_BYTES:
-        room = f"{free_bytes / 2**20:.0f} MiB free, {ROOM_BYTES / 2**20:.0f} MiB needed"
-        raise BrokerError(full(folder, room))
+        raise BrokerError(f"the data folder of the embedded Kafka cannot be created: {error}") from error
+    if free_bytes < MIN_FREE_BYTES:
+        space = f"{free_bytes / 2**20:.0f} MiB free, {MIN_FREE_BYTES / 2**20:.0f} MiB needed"
+        raise BrokerError(disk_full_reason(folder, space))
 
 
 def check(folder: Path) -> None:
-    """See that what is in the folder is what Kafka left there.
+    """Check that the folder holds what Kafka left there.
 
     Raises:
-        BrokerError: it is damaged.
+        BrokerError: a file is missing, unreadable or changed.
 
     """
-    if what := _damage(folder):
-        raise BrokerError(afresh(folder, what))
+    if damage := _damage(folder):
+        raise BrokerError(damaged_reason(folder, damage))
 
 
 def _damage(folder: Path) -> str | None:
@@ -133,46 +133,46 @@ def _damage(folder: Path) -> str | None:
     topics = [path for path in data.glob("*-*") if path.is_dir() and path != metadata]
     if cluster_id(folder) is None:
         return "meta.properties is missing" if topics or metadata.exists() else None
-    if not all(map(_opens_as_batch, metadata.glob("*.log"))):
+    if not all(map(_starts_with_batch, metadata.glob("*.log"))):
         return "the log of __cluster_metadata-0 is unreadable"
     if topics and not any(metadata.glob("*.log")):
-        return "the log of __cluster_metadata-0 is missing"  # Kafka would take the topics for strays and delete them
+        return "the log of __cluster_metadata-0 is missing"  # Kafka would treat the topics as strays and delete them
     return _changed(folder)
 
 
 def _changed(folder: Path) -> str | None:
-    """Return what is no longer as the last orderly stop left it."""
-    sealed = folder / "sealed.json"
-    if not sealed.exists():
-        return None  # Kafka was killed: its own recovery mends the tails
+    """Return which segment is not as the last clean shutdown left it."""
+    recorded = folder / "sealed.json"
+    if not recorded.exists():
+        return None  # Kafka was killed: its own recovery repairs the ends of the segments
     try:
-        sizes = dict(json.loads(sealed.read_text()))
+        sizes = dict(json.loads(recorded.read_text()))
     except ValueError:
         return None  # the disk was full when it was written
     for name, size_bytes in sizes.items():
         segment = folder / "data" / name
         if not segment.exists():
             return f"{name} is missing"
-        if segment.stat().st_size != size_bytes or not _opens_as_batch(segment):
+        if segment.stat().st_size != size_bytes or not _starts_with_batch(segment):
             return f"{name} was changed"
     return None
 
 
-def _opens_as_batch(segment: Path) -> bool:
+def _starts_with_batch(segment: Path) -> bool:
     with segment.open("rb") as file:
         head = file.read(_MAGIC_AT + 1)
     return not head or (len(head) > _MAGIC_AT and head[_MAGIC_AT] == _MAGIC)
 
 
-def seal(folder: Path) -> None:
-    """Write down the segments after an orderly stop, so that the next start knows when one is missing."""
+def record_segment_sizes(folder: Path) -> None:
+    """Record the segments' sizes after a clean shutdown, so that the next start notices a missing one."""
     data = folder / "data"
     if (data / ".kafka_cleanshutdown").exists():
         sizes = {path.relative_to(data).as_posix(): path.stat().st_size for path in data.glob("*-*/*.log")}
-        with contextlib.suppress(OSError):  # a full disk: the next start says so, and torn JSON is no seal
+        with contextlib.suppress(OSError):  # a full disk: the next start reports it, and torn JSON is ignored
             (folder / "sealed.json").write_text(json.dumps(sizes))
 
 
-def unseal(folder: Path) -> None:
-    """Forget the seal before Kafka writes again."""
+def forget_segment_sizes(folder: Path) -> None:
+    """Remove the recorded sizes before Kafka writes again."""
     (folder / "sealed.json").unlink(missing_ok=True)
