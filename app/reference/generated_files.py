@@ -1,4 +1,4 @@
-"""Every generated file. What enters: the code; what leaves: path from the root → text. Nothing is written."""
+"""The content of every generated file."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,8 +9,8 @@ from app.reference import api, commands, features, metrics, settings, wire
 
 
 @lru_cache(maxsize=1)
-def texts() -> dict[str, str]:
-    """Return all files; the same code gives the same bytes, whatever `BTC_…` variables are set."""
+def generated_files() -> dict[str, str]:
+    """Return path from the root → text; the same code gives the same bytes, whatever `BTC_…` variables are set."""
     return {
         "docs/settings.md": settings.page(),
         "docs/metrics.md": metrics.page(),
