@@ -20,12 +20,10 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-FILES = [
-    path for top in ("app", "agents", "tables") for path in sorted((ROOT / top).rglob("*.py")) if examples_in(path)
-]
+FILES = [path for top in ("app", "agents", "tables") for path in (ROOT / top).rglob("*.py") if examples_in(path)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
+@pytest.mark.parametrize("path", sorted(FILES), ids=module_of)
 def test_examples_give_what_they_show(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each example gives the output it shows; doctest finds all of them."""
     module = importlib.import_module(module_of(path))

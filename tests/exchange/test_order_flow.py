@@ -1,7 +1,5 @@
 """One minute of trades and quotes."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
@@ -95,19 +93,3 @@ def test_trades_and_queues_show_the_signal(market: SyntheticMarket) -> None:
     imbalance = [(q.bid_lots[0] - q.ask_lots[0]) / (q.bid_lots[0] + q.ask_lots[0]) for q in quotes if q]
     assert np.corrcoef(signal, flow)[0, 1] > 0.3
     assert np.corrcoef(signal, imbalance)[0, 1] > 0.8
-
-
-def test_a_restart_makes_the_same_market() -> None:
-    """Two sources of one seed send the same bytes; another seed or symbol does not."""
-    streams, start_us = ["btcusdt@aggTrade", "btcusdt@bookTicker"], NOW_S * 1_000_000
-    first, again, other = (synthetic(seed, 2).events(streams, start_us, start_us + 10**7) for seed in (7, 7, 8))
-    assert first == again
-    assert first != other
-
-
-def test_a_cut_stream_is_the_stream() -> None:
-    """Events drawn in slices are the events drawn at once."""
-    market, streams, start_us = synthetic(7, 2), ["btcusdt@aggTrade", "ethusdt@bookTicker"], (NOW_S - 5) * 1_000_000
-    cuts = [start_us, start_us + 1, start_us + 4_700_000, start_us + 5_000_000, start_us + 9_000_000]
-    parts = [event for low, high in pairwise(cuts) for event in market.events(streams, low, high)]
-    assert parts == market.events(streams, cuts[0], cuts[-1])

@@ -10,7 +10,6 @@ import httpx
 import websockets
 
 from app.exchange import Exchange, synthetic
-from app.exchange.synthetic import SyntheticMarket
 
 BTC = {"symbol": "BTCUSDT"}
 
@@ -185,13 +184,3 @@ async def test_rules_quotes_and_depth_describe_every_symbol(http: httpx.AsyncCli
         depth = (await http.get(url + "depth", params=BTC)).json()
         assert Decimal(depth["bids"][0][0]) < Decimal(depth["asks"][0][0])
         assert abs((await http.get(url + "time")).json()["serverTime"] - time.time() * 1000) < 1000
-
-
-def test_six_hours_of_one_second_klines_come_quickly() -> None:
-    """The trades of six hours take well below two seconds to make."""
-    market: SyntheticMarket = synthetic(7)
-    now_ms = int(time.time() * 1000)
-    begun = time.perf_counter()
-    count = sum(map(len, market.past_trades("BTCUSDT", now_ms - 6 * 3_600_000, now_ms)))
-    assert count > 50_000
-    assert time.perf_counter() - begun < 2
