@@ -17,7 +17,7 @@ def market() -> SyntheticMarket:
     return synthetic(7, "BTCUSDT")
 
 
-def test_ids_run_without_a_hole_through_hours_and_weeks(market: SyntheticMarket) -> None:
+def test_ids_are_consecutive_through_hours_and_weeks(market: SyntheticMarket) -> None:
     """Trades of consecutive minutes carry consecutive ids in order of time."""
     week_s = 1_704_067_200 + 168 * 3600 * 140
     for around_s in (NOW_S, week_s):
@@ -26,18 +26,18 @@ def test_ids_run_without_a_hole_through_hours_and_weeks(market: SyntheticMarket)
         assert (np.diff(trades.due_us) >= 0).all()
 
 
-def test_trades_happen_at_the_bid_or_ask_that_stands(market: SyntheticMarket) -> None:
+def test_trades_happen_at_the_best_bid_or_ask(market: SyntheticMarket) -> None:
     """A buyer pays the ask of the last quote before the trade, a seller gets its bid."""
     minute, quotes = market._live_minute("BTCUSDT", NOW_MINUTE), market._live_quotes("BTCUSDT", NOW_MINUTE)
     trades = minute.trades
-    standing = np.searchsorted(quotes.due_us, trades.due_us, side="right") - 1
-    known = standing >= 0
-    asks, bids = quotes.ask_ticks[standing], quotes.bid_ticks[standing]
+    quote = np.searchsorted(quotes.due_us, trades.due_us, side="right") - 1
+    known = quote >= 0
+    asks, bids = quotes.ask_ticks[quote], quotes.bid_ticks[quote]
     assert (trades.ticks == np.where(trades.buyer_maker, bids, asks))[known].all()
 
 
-def test_quoted_mids_are_the_mids_of_the_law(market: SyntheticMarket) -> None:
-    """At full seconds the quoted mid is the law's log mid, but for rounding to ticks."""
+def test_quoted_mids_are_those_of_the_price_process(market: SyntheticMarket) -> None:
+    """At full seconds the quoted mid is the process's mid, rounded to ticks."""
     for second in range(NOW_S, NOW_S + 120, 7):
         quote = market.quote("BTCUSDT", second * 1_000_000)
         assert quote is not None
@@ -45,8 +45,8 @@ def test_quoted_mids_are_the_mids_of_the_law(market: SyntheticMarket) -> None:
         assert abs(quoted - np.exp(market.log_mid("BTCUSDT", second))) < 0.04
 
 
-def test_a_martingale_does_not_betray_itself_between_seconds() -> None:
-    """Mids sampled 50 ms before the full second, as a late quote shows them, say nothing about the next seconds."""
+def test_a_martingale_is_unpredictable_between_seconds() -> None:
+    """Mids sampled 50 ms before the full second, as a late quote shows them, do not correlate with the next seconds."""
     market = synthetic(7, "BTCUSDT", martingale=True)
     mids = []
     for index in range(NOW_MINUTE - 600, NOW_MINUTE):
@@ -68,8 +68,8 @@ def test_quotes_are_ordered_and_their_spread_is_mostly_one_tick(market: Syntheti
     assert min(quotes.bid_lots.min(), quotes.ask_lots.min()) > 0
 
 
-def test_the_quote_at_a_full_minute_is_the_one_before_it(market: SyntheticMarket) -> None:
-    """Bid and ask do not jump where two minutes meet."""
+def test_quotes_continue_over_a_full_minute(market: SyntheticMarket) -> None:
+    """A minute starts with bid and ask of the end of the one before."""
     before = market._live_minute("BTCUSDT", NOW_MINUTE)
     after = market._live_minute("BTCUSDT", NOW_MINUTE + 1)
     assert (before.bid_ticks[-1], before.ask_ticks[-1]) == (after.bid_ticks[0], after.ask_ticks[0])

@@ -1,4 +1,4 @@
-"""Recorded lines of both formats, and what is not a line."""
+"""Recording files of both formats, and lines that are not messages."""
 
 import gzip
 from pathlib import Path
@@ -20,22 +20,22 @@ QUOTE = (
 )
 
 
-def test_microseconds_and_seconds_are_told_apart(tmp_path: Path) -> None:
-    """A stamp in µs and one in seconds mean the same instant."""
+def test_timestamps_may_be_in_microseconds_or_seconds(tmp_path: Path) -> None:
+    """A timestamp in µs and one in seconds give the same receive time."""
     file = tmp_path / "mixed.txt"
     file.write_text(f"1680652800004107 {QUOTE}\n1680652800.004107: {QUOTE}\n")
     assert [m.received_us for m in read_lines(file) if isinstance(m, RecordedMessage)] == [1680652800004107] * 2
 
 
-def test_a_zipped_file_is_known_by_its_content(tmp_path: Path) -> None:
-    """Gzip is recognised whatever the name says."""
+def test_a_gzip_file_is_recognised_by_its_content(tmp_path: Path) -> None:
+    """The name of the file does not matter."""
     file = tmp_path / "recording"
     file.write_bytes(gzip.compress(f"1680652800004107 {QUOTE}\n".encode()))
     assert len(list(read_lines(file))) == 1
 
 
-def test_lines_that_are_no_messages_are_named_and_skipped(tmp_path: Path) -> None:
-    """Each bad line is counted with file and number, and the good ones are served."""
+def test_lines_that_are_not_messages_are_counted_and_skipped(tmp_path: Path) -> None:
+    """Each bad line is reported with file and number, and the good ones are served."""
     bad_price = QUOTE.replace("28165.47000000", "nan")
     lines = ["wss://x <-> 1680652800.1", "hello", "1680652800004107 {", f"12 {QUOTE}", f"1680652800004107 {bad_price}"]
     huge = TRADE.replace("1680652799999", "9" * 40) % 1
@@ -47,32 +47,32 @@ def test_lines_that_are_no_messages_are_named_and_skipped(tmp_path: Path) -> Non
     malformed = source.details()["malformed"]
     assert isinstance(malformed, dict)
     assert malformed["count"] == 7
-    places = [text.split(": ")[0] for text in malformed["first"]]
-    assert places == [f"broken.txt:{number}" for number in (2, 3, 4, 5, 6, 8, 9)]
+    locations = [text.split(": ")[0] for text in malformed["first"]]
+    assert locations == [f"broken.txt:{number}" for number in (2, 3, 4, 5, 6, 8, 9)]
     assert len(source.events({"btcusdt@bookTicker"}, 0, 2**60)) == 1
 
 
-def test_a_malformed_line_says_why(tmp_path: Path) -> None:
-    """The reason of a stamp out of range is readable."""
+def test_a_malformed_line_has_a_reason(tmp_path: Path) -> None:
+    """The reason of a timestamp out of range is readable."""
     file = tmp_path / "stamp.txt"
     file.write_text(f"12 {QUOTE}\n")
     assert list(read_lines(file)) == [MalformedLine("stamp.txt:1", "receive time 12 is not between 2009 and 2100")]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "reason"),
     [("absent.dat.gz", None, "cannot be read"), ("empty.txt", b"", "no trade and no quote"), ("cut.gz", None, "cut")],
 )
-def test_a_file_that_cannot_be_served_is_one_clear_line(
-    tmp_path: Path, name: str, content: bytes | None, says: str
+def test_a_file_that_cannot_be_served_is_an_error_in_one_line(
+    tmp_path: Path, name: str, content: bytes | None, reason: str
 ) -> None:
-    """A missing, empty or truncated file names itself in one line."""
+    """The error of a missing, empty or truncated file names it."""
     file = tmp_path / name
     if name == "cut.gz":
         file.write_bytes(gzip.compress(f"1680652800004107 {QUOTE}\n".encode() * 100)[:-20])
     elif content is not None:
         file.write_bytes(content)
-    with pytest.raises(MarketSourceError, match=says) as caught:
+    with pytest.raises(MarketSourceError, match=reason) as caught:
         replay([file])
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -89,7 +89,7 @@ def test_overlapping_recordings_serve_a_trade_once(tmp_path: Path) -> None:
 
 
 def test_the_real_recordings_read_without_a_bad_line(recordings: Path) -> None:
-    """All trades and quotes of both formats are there; a trade id never becomes an order number."""
+    """All trades and quotes of both formats are there; the id of a trade is never an order number."""
     bitcoin = replay([recordings / "binance-ws" / "spot-btcusdt-20230405.dat.gz"])
     ids = [event.key for event in bitcoin.events({"btcusdt@aggTrade"}, 0, 2**60)]
     assert sorted(ids) == list(range(3071245454, 3071245454 + 3144))

@@ -1,4 +1,4 @@
-"""The REST side, asked by a raw client; klines, trades and the stream must agree."""
+"""The REST routes over HTTP; klines, trades and streams must agree."""
 
 import json
 import time
@@ -30,7 +30,7 @@ def aggregated(trades: list[dict[str, Any]]) -> dict[int, list[Any]]:
 
 
 async def test_klines_are_the_aggregation_of_trades(http: httpx.AsyncClient) -> None:
-    """Every column of every second equals what aggTrades of that second add up to, to the last digit."""
+    """Every column of every second equals the aggregation of that second's aggTrades, to the last digit."""
     async with Exchange(synthetic(7)) as exchange:
         start_ms = (int(time.time()) - 7200) * 1000
         trades: list[dict[str, Any]] = []
@@ -64,7 +64,7 @@ async def test_a_second_without_trades_is_a_flat_kline(http: httpx.AsyncClient) 
             assert row[1:5] == [before[4]] * 4
 
 
-async def test_minutes_add_up_to_what_their_seconds_do(http: httpx.AsyncClient) -> None:
+async def test_a_minute_is_the_sum_of_its_seconds(http: httpx.AsyncClient) -> None:
     """A one-minute kline has its seconds' count, extremes and volume."""
     async with Exchange(synthetic(7)) as exchange:
         start_ms = (int(time.time()) - 7200) // 60 * 60_000
@@ -79,7 +79,7 @@ async def test_minutes_add_up_to_what_their_seconds_do(http: httpx.AsyncClient) 
 
 
 async def test_rest_serves_the_trades_that_were_streamed(http: httpx.AsyncClient) -> None:
-    """What the socket sent is found by id, equal field by field, and nothing is found before it is sent."""
+    """Sent trades are found by id with the same fields; trades not sent yet are not found."""
     async with Exchange(synthetic(7, ticks_per_s=600)) as exchange:
         url = exchange.ws_url + "ws/btcusdt@aggTrade"
         async with websockets.connect(url, proxy=None, max_queue=None) as socket:
@@ -91,8 +91,8 @@ async def test_rest_serves_the_trades_that_were_streamed(http: httpx.AsyncClient
     assert rows[-1]["T"] <= now_ms
 
 
-async def test_a_restarted_exchange_goes_on_with_the_same_ids(http: httpx.AsyncClient) -> None:
-    """Two runs of one seed answer the same for the same past."""
+async def test_a_restarted_exchange_has_the_same_past(http: httpx.AsyncClient) -> None:
+    """Two runs of one seed give the same trades with the same ids."""
     start_ms = int(time.time() * 1000) - 60_000
     query: dict[str, str | int] = {**BTC, "startTime": start_ms, "endTime": start_ms + 5000}
     answers = []
@@ -144,7 +144,7 @@ async def test_errors_are_those_of_binance(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_used_weight_is_counted_and_limited(http: httpx.AsyncClient) -> None:
-    """The header adds the calls' weights up; beyond 6,000 a minute comes 429 with Retry-After."""
+    """The header has the sum of the weights; beyond 6,000 a minute the answer is 429 with Retry-After."""
     async with Exchange(synthetic(7)) as exchange:
         url = exchange.rest_url + "/api/v3/"
         await http.get(url + "ping")
@@ -157,7 +157,7 @@ async def test_the_used_weight_is_counted_and_limited(http: httpx.AsyncClient) -
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
 
-async def test_the_fault_of_too_many_requests_passes(http: httpx.AsyncClient) -> None:
+async def test_the_fault_of_too_many_requests_ends(http: httpx.AsyncClient) -> None:
     """While it is in force every call is refused with 429 and Retry-After."""
     async with Exchange(synthetic(7)) as exchange:
         fault = {"fault": "too_many_requests", "seconds": 0.2}
@@ -168,7 +168,7 @@ async def test_the_fault_of_too_many_requests_passes(http: httpx.AsyncClient) ->
             pass
 
 
-async def test_rules_quotes_and_depth_describe_every_symbol(http: httpx.AsyncClient) -> None:
+async def test_exchange_info_quotes_and_depth_exist_for_every_symbol(http: httpx.AsyncClient) -> None:
     """exchangeInfo, bookTicker and depth answer for one symbol and for many."""
     async with Exchange(synthetic(7, 3)) as exchange:
         url = exchange.rest_url + "/api/v3/"

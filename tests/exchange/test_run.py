@@ -27,7 +27,7 @@ async def test_the_process_prints_its_urls_and_ends_on_sigterm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "reason"),
     [
         ({"symbols": "BTC USDT"}, "'BTC USDT' is not a symbol"),
         ({"symbols": "0"}, "out of range"),
@@ -41,10 +41,10 @@ async def test_the_process_prints_its_urls_and_ends_on_sigterm() -> None:
     ],
 )
 def test_a_wrong_option_is_one_line_and_exit_code_two(
-    options: dict[str, object], says: str, capsys: pytest.CaptureFixture[str]
+    options: dict[str, object], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong option ends with one clear line on standard error."""
     assert run(**options) == 2  # type: ignore[arg-type]
     error = capsys.readouterr().err
-    assert says in error
+    assert reason in error
     assert error.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Starting, stopping, clock, and what goes wrong before anything is served."""
+"""The server: timing, speed, a taken port, and its end."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import websockets
 from app.exchange import Exchange, MarketSourceError, serve, synthetic
 
 
-async def test_events_leave_when_they_are_due() -> None:
+async def test_events_are_sent_when_they_are_due() -> None:
     """At speed 1 trades arrive within milliseconds of their trade time, never before it."""
     async with Exchange(synthetic(7, ticks_per_s=150)) as exchange:
         async with websockets.connect(exchange.ws_url + "ws/btcusdt@aggTrade", proxy=None, max_queue=None) as stream:
@@ -22,7 +22,7 @@ async def test_events_leave_when_they_are_due() -> None:
 
 
 async def test_speed_is_exchange_time_over_wall_time(http: httpx.AsyncClient) -> None:
-    """At speed 100 the exchange's clock moves a hundred times as fast as the wall."""
+    """At speed 100 the exchange's clock moves a hundred times as fast as the wall clock."""
     async with Exchange(synthetic(7), speed=100) as exchange:
         state = (await http.get(exchange.rest_url + "/emulator")).json()
         anchor = state["anchor"]
@@ -35,7 +35,7 @@ async def test_speed_is_exchange_time_over_wall_time(http: httpx.AsyncClient) ->
 
 
 async def test_a_taken_port_is_named() -> None:
-    """One line says which port, who has it, and what to do."""
+    """The error is one line with the port, its holder, and what to do."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -18,7 +18,7 @@ def market() -> SyntheticMarket:
     return synthetic(7, "BTCUSDT")
 
 
-def test_a_restart_makes_the_same_market() -> None:
+def test_a_seed_always_makes_the_same_market() -> None:
     """Two sources of one seed send the same bytes; another seed or symbol does not."""
     streams, start_us = ["btcusdt@aggTrade", "btcusdt@bookTicker"], NOW_S * 1_000_000
     first, again, other = (synthetic(seed, 2).events(streams, start_us, start_us + 10**7) for seed in (7, 7, 8))
