@@ -20,13 +20,13 @@ def test_a_kline_sums_its_trades(small_market: ReplayMarket) -> None:
 
 
 def test_an_interval_without_a_trade_is_flat_at_the_last_price(small_market: ReplayMarket) -> None:
-    """Second 2 has no trade: it repeats the close of second 1, with no volume."""
-    (trades,) = small_market.past_trades("BTCUSDT", START_MS, START_MS + 4000)
+    """Without trades in second 1, it repeats the close of second 0, with no volume."""
+    (trades,) = small_market.past_trades("BTCUSDT", START_MS, START_MS + 1000)
     rows = kline_rows(
-        trades, small_market.scale("BTCUSDT"), 1000, first_ms=START_MS, last_ms=START_MS + 3000, before=None
+        trades, small_market.scale("BTCUSDT"), 1000, first_ms=START_MS, last_ms=START_MS + 1000, before=None
     )
-    assert rows[2][1:6] == ["99.50000000"] * 4 + ["0.00000000"]
-    assert rows[2][8] == 0
+    assert rows[1][1:6] == ["102.50000000"] * 4 + ["0.00000000"]
+    assert rows[1][8] == 0
 
 
 def test_before_the_first_trade_there_are_no_klines_without_a_price(small_market: ReplayMarket) -> None:
