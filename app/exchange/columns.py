@@ -1,4 +1,4 @@
-"""Trades and quotes of one symbol as integer columns; enters: numpy arrays; leaves: also Binance's decimal strings.
+"""Trades and quotes of one symbol as columns of integers, and their notation in Binance's decimals.
 
 Prices are whole multiples of `10 ** -price_decimals`, quantities of `10 ** -qty_decimals`, so sums are exact and a
 kline equals the aggregation of its trades to the last digit.
@@ -26,16 +26,16 @@ class Scale:
     qty_decimals: int
 
     def price(self, ticks: int) -> str:
-        """6000012 → "60000.12000000"."""
-        return fixed(ticks, self.price_decimals)
+        """Return a price: 6000012 → "60000.12000000"."""
+        return format_decimal(ticks, self.price_decimals)
 
     def qty(self, lots: int) -> str:
-        """56 → "0.00056000"."""
-        return fixed(lots, self.qty_decimals)
+        """Return a quantity: 56 → "0.00056000"."""
+        return format_decimal(lots, self.qty_decimals)
 
     def turnover(self, ticks_lots: int) -> str:
-        """Return a sum of price × quantity, in quote currency."""
-        return fixed(ticks_lots, self.price_decimals + self.qty_decimals)
+        """Return a sum of price × quantity in the quote currency: 157726632 → "15.77266320" for BTCUSDT."""
+        return format_decimal(ticks_lots, self.price_decimals + self.qty_decimals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class TradeColumns:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def where(self, index: slice | Bools | Ints) -> TradeColumns:
+    def select(self, index: slice | Bools | Ints) -> TradeColumns:
         """Return the rows that `index` selects."""
         return TradeColumns(*(getattr(self, column.name)[index] for column in fields(self)))
 
@@ -71,29 +71,29 @@ class QuoteColumns:
     def __len__(self) -> int:
         return len(self.update_ids)
 
-    def where(self, index: slice | Bools | Ints) -> QuoteColumns:
+    def select(self, index: slice | Bools | Ints) -> QuoteColumns:
         """Return the rows that `index` selects."""
         return QuoteColumns(*(getattr(self, column.name)[index] for column in fields(self)))
 
 
-def no_trades() -> TradeColumns:
-    """Trades of length zero."""
-    none = np.empty(0, np.int64)
-    return TradeColumns(none, none, none, none, none, np.empty(0, np.bool_))
+def empty_trades() -> TradeColumns:
+    """Return columns without a row."""
+    empty = np.empty(0, np.int64)
+    return TradeColumns(empty, empty, empty, empty, empty, np.empty(0, np.bool_))
 
 
-def join(parts: list[TradeColumns]) -> TradeColumns:
-    """Return the parts in one, in the order given."""
+def concatenate(parts: list[TradeColumns]) -> TradeColumns:
+    """Return the parts one after another, in the order given."""
     if not parts:
-        return no_trades()
+        return empty_trades()
     columns = (np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(TradeColumns))
     return TradeColumns(*columns)
 
 
-def fixed(value: int, decimals: int) -> str:
-    """`value` · 10^−`decimals` in Binance's notation, eight decimals; digits beyond the eighth are cut off.
+def format_decimal(value: int, decimals: int) -> str:
+    """Return `value` · 10^−`decimals` in Binance's notation, with eight decimals; further digits are cut off.
 
-    >>> fixed(6000012, 2)
+    >>> format_decimal(6000012, 2)
     '60000.12000000'
     """
     if decimals > BINANCE_DECIMALS:

@@ -1,4 +1,4 @@
-"""Binance's errors: a status, a code and a message; leaves: the JSON answer."""
+"""Binance's error answers: HTTP status, error code and message."""
 
 from __future__ import annotations
 
@@ -18,29 +18,28 @@ class ExchangeError(Exception):
 
 INVALID_SYMBOL = ExchangeError(-1121, "Invalid symbol.")
 INVALID_INTERVAL = ExchangeError(-1120, "Invalid interval.")
-MORE_THAN_AN_HOUR = ExchangeError(-1127, "More than 1 hours between startTime and endTime.")
 TOO_MANY_REQUESTS = ExchangeError(
     -1003, "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.", 429
 )
 
 
-def missing(parameter: str) -> ExchangeError:
-    """Return a mandatory parameter that was not sent."""
+def missing_parameter(parameter: str) -> ExchangeError:
+    """Return the error for a mandatory parameter that was not sent."""
     return ExchangeError(-1102, f"Mandatory parameter '{parameter}' was not sent, was empty/null, or malformed.")
 
 
-def illegal(parameter: str) -> ExchangeError:
-    """Return a number that is none."""
+def illegal_characters(parameter: str) -> ExchangeError:
+    """Return the error for a parameter that is not a whole number."""
     return ExchangeError(
         -1100, f"Illegal characters found in parameter '{parameter}'; legal range is '^[0-9]{{1,20}}$'."
     )
 
 
-def json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON answer."""
     return Response(msgspec.json.encode(content), status, headers, "application/json")
 
 
-def answer(error: ExchangeError, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(error: ExchangeError, headers: Mapping[str, str] | None = None) -> Response:
     """Return the error as Binance sends it."""
-    return json({"code": error.code, "msg": error.msg}, error.status, headers)
+    return json_response({"code": error.code, "msg": error.msg}, error.status, headers)

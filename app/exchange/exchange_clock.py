@@ -1,4 +1,4 @@
-"""The exchange's clock; enters: where it starts, its speed, whether it waits; leaves: now in exchange µs."""
+"""The exchange's clock, which may start at another time than the wall clock and run faster."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from app.clock import Clock, wall_ms
 
 
 class ExchangeClock:
-    """Runs `speed` times as fast as the wall from its anchor on. Held, it stands still until `start`."""
+    """Runs `speed` times as fast as the wall clock from `start_us` (epoch µs) on; with `hold` only after `start`."""
 
     def __init__(self, start_us: int | None, speed: float, *, hold: bool) -> None:
         self.speed = speed
         self.started = asyncio.Event()
-        self._start_us = start_us  # None: the wall's own time
+        self._start_us = start_us  # None: the wall clock's time
         self._clock = Clock(0.0, 0.0, speed)
         if not hold:
             self.start()
 
     def start(self) -> None:
-        """Anchor the clock here and now; later calls change nothing."""
+        """Let the clock run from now on; later calls change nothing."""
         if not self.started.is_set():
             wall = wall_ms()
             self._clock = Clock(wall if self._start_us is None else self._start_us / 1000, wall, self.speed)
             self.started.set()
 
     @property
-    def clock(self) -> Clock | None:
-        """The anchored clock; None while held."""
+    def anchored(self) -> Clock | None:
+        """The clock that relates wall time and exchange time; None before `start`."""
         return self._clock if self.started.is_set() else None
 
     def now_us(self) -> int:
-        """Exchange time, epoch µs."""
+        """Return the exchange time, epoch µs."""
         if not self.started.is_set():
             return int(wall_ms() * 1000) if self._start_us is None else self._start_us
         return int(self._clock.exchange_ms() * 1000)
 
     def wall_s_until(self, exchange_us: int) -> float:
-        """Wall seconds until the exchange's clock shows this; not below zero."""
+        """Return the wall seconds until the exchange's clock shows this time; never below zero."""
         return max(0.0, (self._clock.wall_of_ms(exchange_us / 1000) - wall_ms()) / 1000)

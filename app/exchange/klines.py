@@ -1,4 +1,4 @@
-"""Trades → klines; enters: trades of a span of time; leaves: Binance's 12-column rows."""
+"""Klines aggregated from trades, as Binance's rows of twelve columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTERVALS_MS = {"1s": 1_000, "1m": 60_000, "3m": 180_000, "5m": 300_000}
 def kline_rows(
     trades: TradeColumns, scale: Scale, interval_ms: int, *, first_ms: int, last_ms: int, before: int | None
 ) -> list[list[object]]:
-    """Rows with opening times first_ms … last_ms (multiples of the interval), one each, as Binance sends them.
+    """Return one row per opening time first_ms … last_ms (multiples of the interval), as Binance sends them.
 
     An interval without a trade is flat at the last price; `before` is that price in ticks at the beginning. Without
     it, rows begin with the first trade.

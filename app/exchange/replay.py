@@ -1,7 +1,7 @@
-"""Recordings as a source; enters: files; leaves: their trades and quotes at the pace they were received.
+"""A market source that replays recordings: trades and quotes at the pace of their receipt.
 
 Recorded `trade` messages are served on `@trade` as they came and as `@aggTrade` (a = f = l = trade id), unless the
-symbol's own `aggTrade` was recorded. What lies before the recording's start is unknown: it is the only history.
+symbol's own `aggTrade` was recorded. There is no history before a recording's start.
 """
 
 from __future__ import annotations
@@ -13,79 +13,82 @@ from pathlib import Path
 import numpy as np
 
 from app.exchange.columns import Bools, QuoteColumns, Scale, TradeColumns
-from app.exchange.source import Event, MarketSourceError
-from app.exchange.tape import Tape, record
+from app.exchange.market_source import Event, MarketSourceError
+from app.exchange.recorded_data import RecordedData, load_recordings
 
 
-class Replay:
-    """What was recorded; a `Source`. The exchange's clock runs from the first event's receive time."""
+class ReplayMarket:
+    """A `MarketSource` of recorded events. The exchange's clock starts at the first event's receive time."""
 
-    def __init__(self, label: str, tape: Tape) -> None:
+    def __init__(self, label: str, recorded: RecordedData) -> None:
         self.label = label
-        self._tape = tape
-        self._due_us = [event.due_us for event in tape.events]
+        self._recorded = recorded
+        self._due_us = [event.due_us for event in recorded.events]
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Symbols that traded or were quoted, in order of appearance."""
-        return tuple(self._tape.scales)
+        return tuple(self._recorded.scales)
 
     @property
     def span_us(self) -> tuple[int, int]:
-        """First and last event's receive time."""
+        """First and last event's receive time, epoch µs."""
         return self._due_us[0], self._due_us[-1]
 
     def scale(self, symbol: str) -> Scale:
-        """As many decimals as the recording uses."""
-        return self._tape.scales[symbol]
+        """Return as many decimals as the recording uses."""
+        return self._recorded.scales[symbol]
 
-    def about(self) -> dict[str, object]:
-        """Return what was in the files, served and not."""
-        tape = self._tape
-        malformed = {"count": tape.malformed_count, "first": [f"{m.place}: {m.reason}" for m in tape.malformed]}
-        return {"events": len(tape.events), "malformed": malformed, "not_served": dict(tape.not_served)}
+    def details(self) -> dict[str, object]:
+        """Return how much the files hold, served and not served."""
+        recorded = self._recorded
+        malformed = {
+            "count": recorded.malformed_count,
+            "first": [f"{m.location}: {m.reason}" for m in recorded.malformed],
+        }
+        return {"events": len(recorded.events), "malformed": malformed, "not_served": dict(recorded.not_served)}
 
     def events(self, streams: Collection[str], start_us: int, end_us: int) -> list[Event]:
-        """Events of these streams received in [start, end), in the order of their receipt."""
+        """Return events of these streams received in [start, end), in the order of receipt."""
         low, high = bisect_left(self._due_us, start_us), bisect_left(self._due_us, end_us)
-        return [event for event in self._tape.events[low:high] if event.stream in streams]
+        return [event for event in self._recorded.events[low:high] if event.stream in streams]
 
-    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
-        """Trades with `start <= T < end`, in one piece, by trade time."""
-        trades = self._tape.trades[symbol]
+    def past_trades(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
+        """Yield the trades with `start <= T < end` in one piece, by trade time."""
+        trades = self._recorded.trades[symbol]
         low, high = np.searchsorted(trades.time_ms, (start_ms, end_ms))
-        yield trades.where(slice(low, high))
+        yield trades.select(slice(low, high))
 
-    def begins_ms(self, symbol: str) -> int:
+    def first_trade_ms(self, symbol: str) -> int:
         """Return the time of the first recorded trade; of the recording's end if there is none."""
-        times_ms = self._tape.trades[symbol].time_ms
+        times_ms = self._recorded.trades[symbol].time_ms
         return int(times_ms[0] if len(times_ms) else self.span_us[1] // 1000)
 
-    def since_ms(self, symbol: str, trade_id: int) -> int:
-        """Trade time of this trade; of the first one for ids before it, beyond the last for later ones."""
-        trades = self._tape.trades[symbol]
+    def search_start_ms(self, symbol: str, trade_id: int) -> int:
+        """Return the trade time of this trade or the next one; a time after the end for ids beyond the last."""
+        trades = self._recorded.trades[symbol]
         later: Bools = trades.ids >= trade_id
         return int(trades.time_ms[later].min()) if later.any() else int(self.span_us[1] // 1000 + 1)
 
     def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
-        """Return the last quote received until now."""
-        quotes = self._tape.quotes[symbol]
+        """Return the last quote received before now; None if there was none."""
+        quotes = self._recorded.quotes[symbol]
         until = int(np.searchsorted(quotes.due_us, now_us))
-        return quotes.where(slice(until - 1, until)) if until else None
+        return quotes.select(slice(until - 1, until)) if until else None
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:
-        """Everything is ready from the start."""
+        """Do nothing: the events are in memory already."""
 
 
-def replay(files: Sequence[Path | str]) -> Replay:
+def replay(files: Sequence[Path | str]) -> ReplayMarket:
     """Return a source of these recordings, merged by receive time; raises MarketSourceError for an unusable one."""
     paths = [Path(file) for file in files]
     if not paths:
         raise MarketSourceError("replay: no recording; name at least one file")
-    tape = record(paths)
-    if not tape.events:
+    recorded = load_recordings(paths)
+    if not recorded.events:
         raise MarketSourceError(
-            f"replay: no trade and no quote in {', '.join(map(str, paths))} ({tape.malformed_count} lines are not"
+            f"replay: no trade and no quote in {', '.join(map(str, paths))} ({recorded.malformed_count} lines are not"
             " messages); give a raw recording of Binance's combined stream"
         )
-    return Replay(f"replay {' '.join(path.name for path in paths)}", tape)
+    return ReplayMarket(f"replay {' '.join(path.name for path in paths)}", recorded)

@@ -1,4 +1,4 @@
-"""`btc exchange`: enters: its options; leaves: one line with the two URLs, then an exchange until it is stopped."""
+"""The command `btc exchange`: the emulator as a process of its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.exchange.market_source import MarketSource, MarketSourceError
 from app.exchange.replay import replay
 from app.exchange.server import Exchange, serve
-from app.exchange.source import MarketSource, MarketSourceError
 from app.exchange.synthetic import synthetic
 
 DEFAULT_SEED = 7
@@ -27,7 +27,7 @@ def run(
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit status: 0, or 2 after one line on what is wrong."""
+    """Serve until SIGINT or SIGTERM; return the exit code: 0, or 2 after one line on standard error that says why."""
     try:
         if synthetic_seed is None and not replay_files:
             synthetic_seed = DEFAULT_SEED
@@ -51,6 +51,6 @@ def _source(
 
 def _announce(exchange: Exchange) -> None:
     # exchange: synthetic 7 at speed 1 on ws://127.0.0.1:4711/ and http://127.0.0.1:4711
-    label, speed = exchange.source.label, f"{exchange.pace.speed:g}"
+    label, speed = exchange.source.label, f"{exchange.clock.speed:g}"
     sys.stdout.write(f"exchange: {label} at speed {speed} on {exchange.ws_url} and {exchange.rest_url}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The send loop; enters: a source's events; leaves: each at its time to whoever listens."""
+"""The loop that sends a market source's events to their subscribers, each when it is due."""
 
 from __future__ import annotations
 
@@ -6,85 +6,85 @@ import asyncio
 from collections import deque
 
 from app.exchange.exchange_clock import ExchangeClock
-from app.exchange.faults import Faults
+from app.exchange.fault_injection import FaultInjector
+from app.exchange.market_source import Event, MarketSource
 from app.exchange.sent_log import SentLog
-from app.exchange.source import Event, MarketSource
 from app.exchange.subscribers import Subscribers
 
 AHEAD_US = 250_000  # events are made at least this far ahead, in exchange time …
 AHEAD_WALL_US = 100_000  # … and in wall time
-LONGEST_SLEEP_S = 0.05
+MAX_SLEEP_S = 0.05
 IDLE_SLEEP_S = 0.005
-BATCH = 1_000  # events between two looks at sockets and REST
+BATCH = 1_000  # events sent before the event loop gets its turn
 
 
 class SendLoop:
-    """Everything due before `_sent_until_us` was sent; `_waiting` holds what is due next, until `_made_until_us`."""
+    """Everything due before `_sent_until_us` was sent; `_waiting` holds the next events, until `_made_until_us`."""
 
     def __init__(
-        self, source: MarketSource, pace: ExchangeClock, clients: Subscribers, faults: Faults, sent: SentLog
+        self, source: MarketSource, clock: ExchangeClock, clients: Subscribers, faults: FaultInjector, sent: SentLog
     ) -> None:
-        self._source, self._pace, self._clients = source, pace, clients
+        self._source, self._clock, self._clients = source, clock, clients
         self._faults, self._sent = faults, sent
-        self._ahead_us = int(max(AHEAD_US, AHEAD_WALL_US * pace.speed))
+        self._ahead_us = int(max(AHEAD_US, AHEAD_WALL_US * clock.speed))
         self._waiting: deque[Event] = deque()
-        self._draft = 0  # counts redraws, so that events made for older subscriptions are not sent
-        self._sent_until_us = self._made_until_us = pace.now_us()
+        self._version = 0  # counts resets, so that events made for older subscriptions are not sent
+        self._sent_until_us = self._made_until_us = clock.now_us()
 
-    def redraw(self) -> None:
-        """Subscriptions changed: what is waiting is made anew for the streams now wanted."""
+    def reset(self) -> None:
+        """Drop the waiting events and make them again for the streams subscribed now."""
         self._waiting.clear()
-        self._draft += 1
+        self._version += 1
         self._made_until_us = self._sent_until_us
-        if self._clients.wanted:
-            self._pace.start()
+        if self._clients.subscribed:
+            self._clock.start()
 
     @property
-    def finished(self) -> bool:
-        """Whether all that the source holds was sent or went by unheard; never so for a market without end."""
+    def is_finished(self) -> bool:
+        """Whether the last event of the source is past; never true for a market without end."""
         span = self._source.span_us
-        return span is not None and self._pace.clock is not None and self._sent_until_us > span[1]
+        return span is not None and self._clock.anchored is not None and self._sent_until_us > span[1]
 
     async def run(self) -> None:
         """Make and send events until cancelled."""
-        await self._pace.started.wait()
+        await self._clock.started.wait()
         if self._source.span_us is None:
-            self._sent_until_us = self._made_until_us = self._pace.now_us()
+            self._sent_until_us = self._made_until_us = self._clock.now_us()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._make_events())
             tasks.create_task(self._send_events())
 
     async def _make_events(self) -> None:
         while True:
-            now_us = self._pace.now_us()
+            now_us = self._clock.now_us()
             if self._made_until_us < now_us + self._ahead_us:
                 await self._make(now_us)
             await asyncio.sleep(IDLE_SLEEP_S)
 
     async def _make(self, now_us: int) -> None:
-        start_us, until_us, draft = self._made_until_us, now_us + 2 * self._ahead_us, self._draft
+        start_us, until_us, version = self._made_until_us, now_us + 2 * self._ahead_us, self._version
         events: list[Event] = []
-        if wanted := frozenset(self._clients.wanted):
-            # In a thread: the first draw of a thousand symbols takes seconds, and REST must answer meanwhile.
-            events = await asyncio.to_thread(self._source.events, wanted, start_us, until_us)
-        if draft == self._draft:
+        if subscribed := frozenset(self._clients.subscribed):
+            # In a thread: the first events of a thousand symbols take seconds, and REST must answer meanwhile.
+            events = await asyncio.to_thread(self._source.events, subscribed, start_us, until_us)
+        if version == self._version:
             self._waiting.extend(events)
             self._made_until_us = until_us
-            await asyncio.to_thread(self._source.prepare, wanted, now_us)
+            await asyncio.to_thread(self._source.prepare, subscribed, now_us)
 
     async def _send_events(self) -> None:
         while True:
-            now_us = self._pace.now_us()
-            for event in self._take_due(now_us):
-                late_ms = (now_us - event.due_us) / 1000 / self._pace.speed
+            now_us = self._clock.now_us()
+            for event in self._pop_due(now_us):
+                late_ms = (now_us - event.due_us) / 1000 / self._clock.speed
                 for outgoing in self._faults.outgoing(event):
-                    if self._clients.queue(outgoing):
+                    if self._clients.enqueue(outgoing):
                         self._sent.add(outgoing, late_ms)
             self._clients.flush()
-            await asyncio.sleep(self._pause())
+            await asyncio.sleep(self._sleep_s())
 
-    def _take_due(self, now_us: int) -> list[Event]:
-        """Return what is due, at most about BATCH events; never only some of those of one instant."""
+    def _pop_due(self, now_us: int) -> list[Event]:
+        """Remove and return what is due, about BATCH events at most; events of one instant are never split."""
         waiting, due = self._waiting, list[Event]()
         while waiting and waiting[0].due_us <= now_us:
             if len(due) >= BATCH and waiting[0].due_us > due[-1].due_us:
@@ -94,7 +94,7 @@ class SendLoop:
         self._sent_until_us = max(self._sent_until_us, min(now_us + 1, self._made_until_us))
         return due
 
-    def _pause(self) -> float:
+    def _sleep_s(self) -> float:
         if not self._waiting:
             return IDLE_SLEEP_S
-        return min(LONGEST_SLEEP_S, self._pace.wall_s_until(self._waiting[0].due_us))
+        return min(MAX_SLEEP_S, self._clock.wall_s_until(self._waiting[0].due_us))

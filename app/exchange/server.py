@@ -1,4 +1,4 @@
-"""The exchange on a port; enters: a source; leaves: a server that runs until it is told to stop."""
+"""The exchange's server: WebSocket streams, REST and the emulator's own routes on one port."""
 
 from __future__ import annotations
 
@@ -14,29 +14,33 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 
-from app.exchange.emulator_routes import Emulator
+from app.exchange.emulator_routes import EmulatorRoutes
 from app.exchange.exchange_clock import ExchangeClock
-from app.exchange.faults import Faults
-from app.exchange.rest import Rest
+from app.exchange.fault_injection import FaultInjector
+from app.exchange.market_source import MarketSource, MarketSourceError
+from app.exchange.request_weight import RequestWeight
+from app.exchange.rest_routes import RestRoutes
 from app.exchange.send_loop import SendLoop
-from app.exchange.sent_log import SentLog, remembered
-from app.exchange.source import MarketSource, MarketSourceError
-from app.exchange.streams import Streams
+from app.exchange.sent_log import SentLog, events_kept_per_stream
+from app.exchange.stream_routes import StreamRoutes
 from app.exchange.subscribers import Subscribers
-from app.exchange.websocket_protocol import UNREAD_BYTES, ExchangeWebSocketProtocol
-from app.exchange.weight import Weight
+from app.exchange.websocket_protocol import MAX_UNREAD_BYTES, ExchangeWebSocketProtocol
 from app.service.graceful_server import EmbeddedServer
 from app.service.ports import holder
 
 DAY_S = 86_400.0
-LONGEST_MESSAGE_BYTES = 64 * 1024  # of a client
+MAX_MESSAGE_BYTES = 64 * 1024  # of a client
 
 
 class Exchange:
     """A running exchange: `async with Exchange(source) as exchange: exchange.ws_url, exchange.rest_url`.
 
-    `hold` lets the clock stand still until the first client subscribes (default: for recordings). `life_s`, `ping_s`
-    and `pong_s` are wall seconds. Raises MarketSourceError when the port is taken.
+    `hold` stops the exchange's clock until the first client subscribes (default: only for recordings). `life_s`,
+    `ping_s` and `pong_s` are wall seconds.
+
+    Raises:
+        MarketSourceError: the speed is not above 0, or (on entering) the server cannot listen on the port.
+
     """
 
     def __init__(
@@ -50,46 +54,46 @@ class Exchange:
         life_s: float = DAY_S,
         ping_s: float = 20.0,
         pong_s: float = 60.0,
-        unread_bytes: int = UNREAD_BYTES,
+        unread_bytes: int = MAX_UNREAD_BYTES,
     ) -> None:
         if not speed > 0:
             raise MarketSourceError(f"speed {speed} is out of range; choose a number above 0")
         span_us = source.span_us
         self.source, self.host, self.port = source, host, port
-        self.pace = ExchangeClock(span_us and span_us[0], speed, hold=span_us is not None if hold is None else hold)
+        self.clock = ExchangeClock(span_us and span_us[0], speed, hold=span_us is not None if hold is None else hold)
         self.sent, self.faults, self.clients = (
-            SentLog(remembered(len(source.symbols))),
-            Faults(),
+            SentLog(events_kept_per_stream(len(source.symbols))),
+            FaultInjector(),
             Subscribers(unread_bytes),
         )
-        self.feed = SendLoop(source, self.pace, self.clients, self.faults, self.sent)
-        self.clients.changed = self.feed.redraw
-        self.faults.disconnect = self.clients.disconnect_all
-        self.emulator = Emulator(
-            source, self.pace, clients=self.clients, feed=self.feed, faults=self.faults, sent=self.sent
+        self.send_loop = SendLoop(source, self.clock, self.clients, self.faults, self.sent)
+        self.clients.on_change = self.send_loop.reset
+        self.faults.disconnect = self.clients.abort_all
+        self.emulator = EmulatorRoutes(
+            source, self.clock, clients=self.clients, send_loop=self.send_loop, faults=self.faults, sent=self.sent
         )
-        self.rest = Rest(source, self.pace, self.faults, Weight())
-        streams = Streams(self.clients, life_s)
+        self.rest = RestRoutes(source, self.clock, self.faults, RequestWeight())
+        streams = StreamRoutes(self.clients, life_s)
         app = Starlette(routes=[*streams.routes(), *self.rest.routes(), *self.emulator.routes()])
         self._server = _Server(_config(app, ping_s, pong_s))
         self._tasks: list[asyncio.Task[Any]] = []
 
     @property
     def ws_url(self) -> str:
-        """What python-binance takes as STREAM_URL: `ws://127.0.0.1:4711/`."""
+        """Base URL of the streams, python-binance's STREAM_URL: `ws://127.0.0.1:4711/`."""
         return f"ws://{self.host}:{self.port}/"
 
     @property
     def rest_url(self) -> str:
-        """What stands before `/api`: `http://127.0.0.1:4711`."""
+        """Base URL of REST, without `/api`: `http://127.0.0.1:4711`."""
         return f"http://{self.host}:{self.port}"
 
     def stop(self) -> None:
-        """Let the server end; `wait` returns soon after."""
+        """Ask the server to end; `wait` returns soon after."""
         self._server.should_exit = True
 
     async def wait(self) -> None:
-        """Return when the server ended; raise if a part of it failed."""
+        """Return when the server has ended; raises the error of a part that failed."""
         await asyncio.wait(self._tasks[:2], return_when=asyncio.FIRST_COMPLETED)
         _raise_from(self._tasks)
 
@@ -98,7 +102,7 @@ class Exchange:
         self.port = listener.getsockname()[1]
         self._tasks = [
             asyncio.create_task(self._server.serve(sockets=[listener])),
-            asyncio.create_task(self.feed.run()),
+            asyncio.create_task(self.send_loop.run()),
         ]
         self._tasks.append(asyncio.create_task(self._server.ready.wait(), name="ready"))
         await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +128,7 @@ async def serve(
     hold: bool | None = None,
     ready: Callable[[Exchange], None] | None = None,
 ) -> None:
-    """Serve until cancelled, or until SIGTERM or SIGINT; `ready` is called when clients can connect."""
+    """Serve until cancelled, SIGTERM or SIGINT; `ready` is called when clients can connect. Errors: see `Exchange`."""
     async with Exchange(source, host=host, port=port, speed=speed, hold=hold) as exchange:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -136,21 +140,21 @@ async def serve(
 
 
 def _raise_from(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Raise what ended a task, if anything did but a cancellation."""
+    """Raise the error of a task that failed; a cancellation is none."""
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()):
             raise error
 
 
 class _Server(EmbeddedServer):
-    """Says when it is ready."""
+    """A server that sets an event when it is ready."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say when clients can connect."""
+        """Start, then set `ready`: clients can connect."""
         await super().startup(sockets)
         self.ready.set()
 
@@ -162,7 +166,7 @@ def _config(app: Starlette, ping_s: float, pong_s: float) -> uvicorn.Config:
         ws_ping_interval=ping_s,
         ws_ping_timeout=pong_s,
         ws_per_message_deflate=False,
-        ws_max_size=LONGEST_MESSAGE_BYTES,
+        ws_max_size=MAX_MESSAGE_BYTES,
         lifespan="off",
         log_config=None,
         log_level="warning",
@@ -173,19 +177,19 @@ def _config(app: Starlette, ping_s: float, pong_s: float) -> uvicorn.Config:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    # Named TCP: with protocol 0 asyncio leaves Nagle on, and each keep-alive answer waits 40 ms for an ACK.
+    # IPPROTO_TCP: with protocol 0 asyncio leaves Nagle on, and each keep-alive answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise MarketSourceError(_why_not(host, port, error)) from error
+        raise MarketSourceError(_bind_error_reason(host, port, error)) from error
     return listener
 
 
-def _why_not(host: str, port: int, error: Exception) -> str:
+def _bind_error_reason(host: str, port: int, error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        who = holder(port) or "another process"
-        return f"port {port} on {host} is taken by {who}; stop it or choose another port (0: any free one)"
+        taken_by = holder(port) or "another process"
+        return f"port {port} on {host} is taken by {taken_by}: end it, or choose another port (0: any free one)"
     return f"cannot listen on {host}:{port} ({error}); choose another host or port"

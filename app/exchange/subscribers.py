@@ -1,4 +1,4 @@
-"""Who listens to what; enters: connections and their subscriptions; leaves: each event to its subscribers."""
+"""The connected clients and their subscriptions, and the events queued for each."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.exchange.frames import combined
-from app.exchange.source import Event
+from app.exchange.market_source import Event
+from app.exchange.payloads import combined_payload
 from app.logs import logger
 
 log = logger("exchange")
 
 
 class SubscriberConnection(Protocol):
-    """What a client needs of its socket; `Wire` in production."""
+    """What a subscriber needs of its connection; in production an `ExchangeWebSocketProtocol`."""
 
-    def push(self, payloads: Iterable[bytes], unread_bytes: int = ...) -> bool:
-        """Write messages; False if the client was cut off."""
+    def write_messages(self, payloads: Iterable[bytes], unread_bytes: int = ...) -> bool:
+        """Write messages; False if the client was too slow and its connection was ended."""
 
     def close(self, code: int, reason: str) -> None:
-        """Close, saying why."""
+        """Close with a closing handshake."""
 
-    def cut(self) -> None:
-        """Close without a word."""
+    def abort(self) -> None:
+        """End the connection without a closing handshake."""
 
 
 @dataclass(eq=False, slots=True)
@@ -39,64 +39,69 @@ class Subscriber:
 
 @dataclass(slots=True)
 class Subscribers:
-    """All connections. `changed` is called when the set of wanted streams may have changed."""
+    """All connected clients. `on_change` is called when the set of subscribed streams may have changed."""
 
     unread_bytes: int
-    changed: Callable[[], None] = lambda: None
-    everyone: set[Subscriber] = field(default_factory=set)
+    on_change: Callable[[], None] = lambda: None
+    connected: set[Subscriber] = field(default_factory=set)
     closed: Counter[str] = field(default_factory=Counter)  # by reason: slow, flood, lifetime, fault
-    _listeners: defaultdict[str, set[Subscriber]] = field(default_factory=lambda: defaultdict(set))
+    _by_stream: defaultdict[str, set[Subscriber]] = field(default_factory=lambda: defaultdict(set))
 
     @property
-    def wanted(self) -> Mapping[str, set[Subscriber]]:
-        """Streams that somebody listens to."""
-        return self._listeners
+    def subscribed(self) -> Mapping[str, set[Subscriber]]:
+        """Stream → its subscribers; streams without one are absent."""
+        return self._by_stream
+
+    def add(self, client: Subscriber, streams: Iterable[str]) -> None:
+        """Add a client with its first subscriptions."""
+        self.connected.add(client)
+        self.subscribe(client, streams)
 
     def subscribe(self, client: Subscriber, streams: Iterable[str]) -> None:
         """Add streams to a client's subscriptions."""
         for stream in streams:
             client.streams[stream] = None
-            self._listeners[stream].add(client)
-        self.changed()
+            self._by_stream[stream].add(client)
+        self.on_change()
 
     def unsubscribe(self, client: Subscriber, streams: Iterable[str]) -> None:
-        """Take streams from a client's subscriptions."""
+        """Remove streams from a client's subscriptions."""
         for stream in streams:
             client.streams.pop(stream, None)
-            self._listeners[stream].discard(client)
-            if not self._listeners[stream]:
-                del self._listeners[stream]
-        self.changed()
+            self._by_stream[stream].discard(client)
+            if not self._by_stream[stream]:
+                del self._by_stream[stream]
+        self.on_change()
 
-    def leave(self, client: Subscriber) -> None:
-        """Forget a client."""
+    def remove(self, client: Subscriber) -> None:
+        """Remove a client and its subscriptions."""
         self.unsubscribe(client, list(client.streams))
-        self.everyone.discard(client)
+        self.connected.discard(client)
 
-    def queue(self, event: Event) -> bool:
-        """Hand an event to its subscribers, to go out with the next flush; False if there are none."""
+    def enqueue(self, event: Event) -> bool:
+        """Queue an event for its subscribers until the next `flush`; False if there are none."""
         wrapped: bytes | None = None
-        listeners = self._listeners.get(event.stream, ())
-        for client in listeners:
+        subscribers = self._by_stream.get(event.stream, ())
+        for client in subscribers:
             if client.combined:
-                wrapped = wrapped or combined(event)
+                wrapped = wrapped or combined_payload(event)
                 client.pending.append(wrapped)
             else:
                 client.pending.append(event.data)
-        return bool(listeners)
+        return bool(subscribers)
 
     def flush(self) -> None:
-        """Write what is queued; a client that does not keep up is cut off."""
-        for client in self.everyone:
+        """Write what is queued; the connection of a client that does not keep up is ended."""
+        for client in self.connected:
             if client.pending:
-                kept_up = client.connection.push(client.pending, self.unread_bytes)
+                kept_up = client.connection.write_messages(client.pending, self.unread_bytes)
                 client.pending = []
                 if not kept_up:
                     self.closed["slow"] += 1
-                    log.warning("slow client cut off", streams=len(client.streams))
+                    log.warning("slow client disconnected", streams=len(client.streams))
 
-    def disconnect_all(self) -> None:
-        """Cut every connection without a word."""
-        self.closed["fault"] += len(self.everyone)
-        for client in list(self.everyone):
-            client.connection.cut()
+    def abort_all(self) -> None:
+        """End every connection without a closing handshake."""
+        self.closed["fault"] += len(self.connected)
+        for client in list(self.connected):
+            client.connection.abort()

@@ -1,7 +1,7 @@
-"""A synthetic market as a source; enters: seed and symbols; leaves: events, any amount of past, and an oracle.
+"""A market source that simulates trades and quotes of any time from a seed, with the best possible forecast (oracle).
 
-Everything is a function of (seed, symbol, time): a restart goes on with the same ids and prices, and REST's past
-agrees with the stream. The law is in `process`, trades and quotes in `flow`.
+Everything is a function of (seed, symbol, time): a restart continues with the same ids and prices, and REST
+agrees with the streams. Prices come from `price_process`, trades and quotes from `order_flow`.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from numpy.typing import ArrayLike
 
 from app.exchange import order_flow
 from app.exchange.columns import Floats, Ints, QuoteColumns, Scale, TradeColumns
-from app.exchange.frames import agg_trade_events, quote_events, trade_events
-from app.exchange.listings import Listing, listings
-from app.exchange.order_flow import MINUTE_US, Minute
-from app.exchange.price_process import EPOCH_S, HOUR_S, Hour, PriceProcess, hour_of, hour_with
-from app.exchange.source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.exchange.instruments import Instrument, instruments
+from app.exchange.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.exchange.order_flow import MINUTE_US, SimulatedMinute
+from app.exchange.payloads import agg_trade_events, quote_events, trade_events
+from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, SimulatedHour, hour_of_trade, simulate_hour
 
 MINUTE_MS = 60_000
 FIRST_MINUTE = EPOCH_S // 60
 T = TypeVar("T")
 
 
-class Synthetic:
-    """The market of one `PriceProcess`; a `Source`. Safe to ask from several threads."""
+class SyntheticMarket:
+    """A `MarketSource` of one `PriceProcess`. Its methods may be called from several threads."""
 
-    def __init__(self, process: PriceProcess, listed: tuple[Listing, ...]) -> None:
+    def __init__(self, process: PriceProcess, listed: tuple[Instrument, ...]) -> None:
         self.process = process
-        self._listed = {listing.symbol: listing for listing in listed}
+        self._instruments = {instrument.symbol: instrument for instrument in listed}
         many = len(listed)
-        self._hour: Callable[[str, int], Hour] = lru_cache(32 + 3 * many)(self._make_hour)
-        # The stream's minutes are kept apart: a long look back must not push them out.
-        self._live_minute: Callable[[str, int], Minute] = lru_cache(3 * many)(self._make_minute)
+        self._hour: Callable[[str, int], SimulatedHour] = lru_cache(32 + 3 * many)(self._make_hour)
+        # The streams' minutes have a cache of their own: a query of the far past must not evict them.
+        self._live_minute: Callable[[str, int], SimulatedMinute] = lru_cache(3 * many)(self._make_minute)
         self._live_quotes: Callable[[str, int], QuoteColumns] = lru_cache(3 * many)(self._make_quotes)
-        self._past_minute: Callable[[str, int], Minute] = lru_cache(256)(self._make_minute)
+        self._past_minute: Callable[[str, int], SimulatedMinute] = lru_cache(256)(self._make_minute)
         self._prepared: dict[str, int] = {}
 
     @property
@@ -47,54 +47,54 @@ class Synthetic:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Upper-case names, in listing order."""
-        return tuple(self._listed)
+        """Upper-case names, in the order of the market."""
+        return tuple(self._instruments)
 
     @property
     def span_us(self) -> None:
-        """A market without an end; its beginning is 2024-01-01."""
+        """None: the market begins 2024-01-01 and has no end."""
         return None
 
     def scale(self, symbol: str) -> Scale:
-        """Decimals of the symbol's prices and quantities."""
-        return self._listed[symbol].scale
+        """Return the decimals of the symbol's prices and quantities."""
+        return self._instruments[symbol].scale
 
-    def about(self) -> dict[str, object]:
-        """Return the parameters of the law."""
-        law = self.process
-        return {"seed": law.seed, "martingale": law.martingale, "ticks_per_s": law.ticks_per_s}
+    def details(self) -> dict[str, object]:
+        """Return the parameters of the price process."""
+        process = self.process
+        return {"seed": process.seed, "martingale": process.martingale, "ticks_per_s": process.ticks_per_s}
 
     def events(self, streams: Collection[str], start_us: int, end_us: int) -> list[Event]:
-        """Events of these streams due in [start, end), ordered by due time."""
+        """Return the events of these streams due in [start, end), ordered by due time."""
         events: list[Event] = []
         for stream in streams:
             name, _, kind = stream.partition("@")
-            if name.upper() in self._listed and kind in {AGG_TRADE, TRADE, BOOK_TICKER}:
+            if name.upper() in self._instruments and kind in {AGG_TRADE, TRADE, BOOK_TICKER}:
                 events += self._events_of(name.upper(), kind, start_us, end_us)
         events.sort(key=lambda event: event.due_us)
         return events
 
-    def past(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
-        """Trades with `start <= T < end`, minute by minute."""
+    def past_trades(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
+        """Yield trades with `start <= T < end`, minute by minute."""
         first, last = max(FIRST_MINUTE, start_ms // MINUTE_MS), (end_ms - 1) // MINUTE_MS
         minutes = range(last, first - 1, -1) if backward else range(first, last + 1)
         for minute in minutes:
             trades = self._past_minute(symbol, minute).trades
             low, high = np.searchsorted(trades.time_ms, (start_ms, end_ms))
-            yield trades.where(slice(low, high))
+            yield trades.select(slice(low, high))
 
-    def begins_ms(self, symbol: str) -> int:
-        """Return the beginning of time: all symbols have traded since 2024-01-01."""
+    def first_trade_ms(self, symbol: str) -> int:
+        """Return 2024-01-01, since when all symbols have traded."""
         return EPOCH_S * 1000
 
-    def since_ms(self, symbol: str, trade_id: int) -> int:
+    def search_start_ms(self, symbol: str, trade_id: int) -> int:
         """Return the start of the minute that holds this trade."""
-        hour = self._hour(symbol, hour_with(self.process, self._listed[symbol], trade_id))
+        hour = self._hour(symbol, hour_of_trade(self.process, self._instruments[symbol], trade_id))
         minute = int(np.searchsorted(hour.first_ids[1:], trade_id, side="right"))
         return (hour.start_s + 60 * min(minute, 59)) * 1000
 
     def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
-        """Return the best bid and ask that stand at this moment (one row)."""
+        """Return the best bid and ask at this time (one row); None before 2024-01-01."""
         minute = now_us // MINUTE_US
         for index in (minute, minute - 1):
             if index < FIRST_MINUTE:
@@ -102,47 +102,41 @@ class Synthetic:
             quotes = self._live_quotes(symbol, index)
             until = int(np.searchsorted(quotes.due_us, now_us))
             if until:
-                return quotes.where(slice(until - 1, until))
+                return quotes.select(slice(until - 1, until))
         return None
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:
-        """Make next minute's trades and quotes, a few symbols at a time, before the clock gets there."""
-        following = now_us // MINUTE_US + 1
-        symbols = [name for name in self._listed if self._prepared.get(name, 0) < following]
-        wanted = {stream.partition("@")[0].upper() for stream in streams}
-        due = [name for name in symbols if name in wanted]
-        for symbol in due[: 1 + len(wanted) // 50]:
-            self._live_quotes(symbol, following)
-            self._prepared[symbol] = following
+        """Compute the next minute's trades and quotes in advance, a few symbols at each call."""
+        next_minute = now_us // MINUTE_US + 1
+        subscribed = {stream.partition("@")[0].upper() for stream in streams}
+        missing = [name for name in self._instruments if self._prepared.get(name, 0) < next_minute]
+        due = [name for name in missing if name in subscribed]
+        for symbol in due[: 1 + len(subscribed) // 50]:
+            self._live_quotes(symbol, next_minute)
+            self._prepared[symbol] = next_minute
 
     def oracle(self, symbol: str, second: ArrayLike, horizon_s: int) -> Floats:
-        """Return expected log return of the mid over `horizon_s` from the full epoch seconds `second` on (any shape).
+        """Return the expected log return of the mid over `horizon_s` from full epoch seconds `second` on (any shape).
 
-        Nobody can know more at that instant: it uses the signal of the second that just ended, which trades and quotes
-        showed, and the law (see `process`). For a batch of second s, closed at s + 1, ask for s + 1.
+        No forecast can be better at that time: it uses the signal of the second that just ended, which trades and
+        quotes show, and the price process itself. For a batch of second s, closed at s + 1, ask for s + 1.
         """
-        law = self.process
-        weight = law.drift * law.decay * (1 - law.decay**horizon_s) / (1 - law.decay)
+        process = self.process
+        weight = process.drift * process.decay * (1 - process.decay**horizon_s) / (1 - process.decay)
         return weight * self._by_second(symbol, second, lambda hour, s: hour.sigma_hour * hour.signal[s - 1])
 
-    def oracle_volatility(self, symbol: str, second: ArrayLike, horizon_s: int) -> Floats:
-        """Return standard deviation of that log return's unpredictable noise: sqrt(Σ σ²) over the horizon's seconds."""
-        ahead = np.asarray(second)[..., None] + np.arange(1, horizon_s + 1)
-        sigma = self._by_second(symbol, ahead, lambda hour, s: hour.sigma[s - 1])
-        return np.asarray(np.sqrt(np.sum(sigma**2, axis=-1)))
-
     def log_mid(self, symbol: str, second: ArrayLike) -> Floats:
-        """Log of the mid price at full epoch seconds (any shape), before rounding to ticks."""
+        """Return the log of the mid price at full epoch seconds (any shape), before rounding to ticks."""
         return self._by_second(symbol, second, lambda hour, s: hour.log_mid[s])
 
-    def _by_second(self, symbol: str, second: ArrayLike, read: Callable[[Hour, Ints], Floats]) -> Floats:
-        """Return what `read` finds for the instant `second`; a full hour belongs to the hour that ends there."""
+    def _by_second(self, symbol: str, second: ArrayLike, read: Callable[[SimulatedHour, Ints], Floats]) -> Floats:
+        """Return what `read` finds at each `second`; a full hour belongs to the hour that ends there."""
         seconds = np.asarray(second, np.int64) - EPOCH_S
         hours = (seconds - 1) // HOUR_S
         out = np.empty(seconds.shape)
         for index in np.unique(hours).tolist():
-            here = hours == index
-            out[here] = read(self._hour(symbol, index), seconds[here] - index * HOUR_S)
+            in_hour = hours == index
+            out[in_hour] = read(self._hour(symbol, index), seconds[in_hour] - index * HOUR_S)
         return out
 
     def _events_of(self, symbol: str, kind: str, start_us: int, end_us: int) -> list[Event]:
@@ -156,15 +150,15 @@ class Synthetic:
                 events += (agg_trade_events if kind == AGG_TRADE else trade_events)(symbol, scale, trades)
         return events
 
-    def _make_hour(self, symbol: str, index: int) -> Hour:
-        return hour_of(self.process, self._listed[symbol], index)
+    def _make_hour(self, symbol: str, index: int) -> SimulatedHour:
+        return simulate_hour(self.process, self._instruments[symbol], index)
 
-    def _make_minute(self, symbol: str, minute: int) -> Minute:
+    def _make_minute(self, symbol: str, minute: int) -> SimulatedMinute:
         hour = self._hour(symbol, (minute - FIRST_MINUTE) // 60)
-        return order_flow.minute_of(self.process, self._listed[symbol], hour, minute)
+        return order_flow.simulate_minute(self.process, self._instruments[symbol], hour, minute)
 
     def _make_quotes(self, symbol: str, minute: int) -> QuoteColumns:
-        return order_flow.quotes_of(self.process, self._listed[symbol], self._live_minute(symbol, minute))
+        return order_flow.simulate_quotes(self.process, self._instruments[symbol], self._live_minute(symbol, minute))
 
 
 Rows = TypeVar("Rows", TradeColumns, QuoteColumns)
@@ -172,7 +166,7 @@ Rows = TypeVar("Rows", TradeColumns, QuoteColumns)
 
 def _due(rows: Rows, start_us: int, end_us: int) -> Rows:
     low, high = np.searchsorted(rows.due_us, (start_us, end_us))
-    return rows.where(slice(low, high))
+    return rows.select(slice(low, high))
 
 
 def synthetic(
@@ -181,6 +175,6 @@ def synthetic(
     *,
     martingale: bool = False,
     ticks_per_s: float = 30.0,
-) -> Synthetic:
-    """Return a market of `symbols` (names, "A,B,C" or how many); raises MarketSourceError for what cannot be listed."""
-    return Synthetic(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), listings(symbols))
+) -> SyntheticMarket:
+    """Return a market of `symbols` (names, "A,B,C" or how many); raises MarketSourceError for an invalid one."""
+    return SyntheticMarket(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), instruments(symbols))

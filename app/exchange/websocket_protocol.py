@@ -1,7 +1,7 @@
-"""One WebSocket connection at its socket; enters: many payloads at once; leaves: one write, or a slow client cut off.
+"""A WebSocket connection of uvicorn that writes many messages at once and ends clients that do not keep up.
 
-ASGI sends one message per await and hides the socket. The feed needs neither wait: it hands over all that is due, and
-a client whose unread bytes exceed the bound is dropped, as Binance does, so that it cannot hold up the others.
+ASGI sends one message per await and hides the socket. The send loop writes everything that is due without waiting; a
+client whose unread bytes exceed the bound is disconnected, as on Binance, so that it does not delay the others.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from websockets import http11
 from websockets.http11 import Request
 from websockets.protocol import State
 
-http11.MAX_LINE_LENGTH = 64 * 1024  # 1,024 streams can stand in one URL
-UNREAD_BYTES = 4 * 1024 * 1024
+http11.MAX_LINE_LENGTH = 64 * 1024  # one URL may name 1,024 streams
+MAX_UNREAD_BYTES = 4 * 1024 * 1024
 SWITCHING_PROTOCOLS = 101
 
 
 class ExchangeWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, reachable from the endpoint as `websocket.state.wire`."""
+    """uvicorn's WebSocket protocol, reachable from the endpoint as `websocket.state.connection`."""
 
     def handle_connect(self, event: Request) -> None:
-        """Put this connection into the scope that its endpoint sees."""
+        """Put this connection into the scope of its endpoint."""
         super().handle_connect(event)
         if self.response.status_code == SWITCHING_PROTOCOLS:
-            self.scope["state"]["wire"] = self
+            self.scope["state"]["connection"] = self
 
-    def push(self, payloads: Iterable[bytes], unread_bytes: int = UNREAD_BYTES) -> bool:
-        """Write text messages in one go; False if the client was cut off because it does not keep up."""
+    def write_messages(self, payloads: Iterable[bytes], unread_bytes: int = MAX_UNREAD_BYTES) -> bool:
+        """Write text messages at once; False if the client did not keep up and its connection was ended."""
         if self.transport.is_closing() or self.conn.state is not State.OPEN:
             return True
         if self.transport.get_write_buffer_size() > unread_bytes:
@@ -40,12 +40,12 @@ class ExchangeWebSocketProtocol(WebSocketsSansIOProtocol):
         return True
 
     def close(self, code: int, reason: str) -> None:
-        """Say why and close; what is still unread is not waited for beyond the closing handshake."""
+        """Close with a closing handshake that carries code and reason."""
         if not self.transport.is_closing() and self.conn.state is State.OPEN:
             self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
-    def cut(self) -> None:
-        """End the connection without a word."""
+    def abort(self) -> None:
+        """End the connection without a closing handshake."""
         self.transport.abort()

@@ -1,4 +1,4 @@
-"""`docs/api.md`. What enters: the OpenAPI document; what leaves: every route with its parameters and its answer."""
+"""The page `docs/api.md`: every route of the API with its parameters and its answer."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from app.api.docs import ABOUT
 from app.reference import markdown
 from app.settings import Settings
 
-WHERE = """\
-`btc api` serves it on port 5001. The same in full, with an example of every answer and a button to try it, is at
-`/docs`; the document itself is `/openapi.json`. Whether keys are needed, and how often one may ask, say `BTC_API_KEYS`
-and `BTC_API_RATE_LIMIT` ([settings](settings.md))."""
-OTHERS = {
+ACCESS = """\
+`btc api` serves it on port 5001. `/docs` shows the same with an example of every answer and a button to try it; the
+document itself is `/openapi.json`. `BTC_API_KEYS` and `BTC_API_RATE_LIMIT` ([settings](settings.md)) set whether keys
+are needed and how many requests are allowed."""
+OTHER_ROUTES = {
     "/": "The live page.",
-    "/docs": "The OpenAPI document as a page; its scripts come from here, not from a CDN.",
+    "/docs": "The OpenAPI document as a page; its scripts are served by the API, not by a CDN.",
     "/openapi.json": "The OpenAPI document.",
     "/healthz": "200 `ok` while the process answers: liveness.",
     "/readyz": "200 `ok` when the board is filled, else 503 with the reason: readiness.",
@@ -29,27 +29,27 @@ def document() -> dict[str, Any]:
 
 def page() -> str:
     """Return the page."""
-    found = document()
+    openapi = document()
     routes = [
-        _route(path, method, operation, found)
-        for path, methods in found["paths"].items()
+        _route(path, method, operation, openapi)
+        for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     ]
-    rows = [[markdown.code(path), meaning] for path, meaning in OTHERS.items()]
-    return markdown.page("API", WHERE, ABOUT, *routes, "## Other doors", markdown.table(["path", "what"], rows))
+    rows = [[markdown.code(path), meaning] for path, meaning in OTHER_ROUTES.items()]
+    return markdown.page("API", ACCESS, ABOUT, *routes, "## Other routes", markdown.table(["path", "answer"], rows))
 
 
-def _route(path: str, method: str, operation: dict[str, Any], found: dict[str, Any]) -> str:
+def _route(path: str, method: str, operation: dict[str, Any], openapi: dict[str, Any]) -> str:
     parameters = [_parameter(one) for one in operation.get("parameters", [])]
-    asked = markdown.table(["parameter", "type", "default", "meaning"], parameters) if parameters else ""
-    shape = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    fields = ", ".join(map(markdown.code, found["components"]["schemas"][shape]["properties"]))
-    answer = f"Answer: {markdown.code(shape)} with {fields}."
+    inputs = markdown.table(["parameter", "type", "default", "meaning"], parameters) if parameters else ""
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    fields = ", ".join(map(markdown.code, openapi["components"]["schemas"][schema]["properties"]))
+    answer = f"Answer: {markdown.code(schema)} with {fields}."
     parts = [
         f"## {method.upper()} {path}",
         f"{operation['summary']}.",
         operation["description"],
-        asked,
+        inputs,
         answer,
     ]
     return "\n\n".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""`docs/cli.md`. What enters: the typer commands; what leaves: every `btc` command, its options and examples."""
+"""The page `docs/cli.md`: every `btc` command with its options and examples."""
 
 import inspect
 import typing
@@ -13,21 +13,21 @@ from app.cli import EXAMPLES, cli
 from app.reference import markdown
 
 ABOUT = """\
-One door for everything: `btc COMMAND`. Each command prints this with `--help`. What a command does not take as an
-option it takes from the [settings](settings.md). An error a person can mend is one line and exit code 1."""
+Everything runs as `btc COMMAND`. Each command prints its part of this page with `--help`. Everything that is not an
+option is read from the [settings](settings.md). An error that the user can correct is one line and exit code 1."""
 
 
-def commands(app: Typer = cli, door: str = "btc") -> Iterator[tuple[str, CommandInfo]]:
+def commands(app: Typer = cli, prefix: str = "btc") -> Iterator[tuple[str, CommandInfo]]:
     """Yield each command with its full name: ("btc models list", …)."""
     for command in app.registered_commands:
         function: Callable[..., Any] = _function(command)
-        name = f"{door} {command.name or function.__name__.replace('_', '-')}"
+        name = f"{prefix} {command.name or function.__name__.replace('_', '-')}"
         yield name, command
-        if name == "btc archive":  # passes its words on to a command line of its own
+        if name == "btc archive":  # passes its arguments on to a command line of its own
             yield from commands(archive_app, name)
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            yield from commands(group.typer_instance, f"{door} {group.name}")
+            yield from commands(group.typer_instance, f"{prefix} {group.name}")
 
 
 def page() -> str:
@@ -37,10 +37,10 @@ def page() -> str:
 
 def _command(name: str, command: CommandInfo) -> str:
     rows = list(_parameters(_function(command)))
-    asked = markdown.table(["option", "default", "meaning"], rows) if rows else ""
+    options = markdown.table(["option", "default", "meaning"], rows) if rows else ""
     examples = str(command.epilog or "").removeprefix(EXAMPLES)
-    told = f"Examples: {examples}" if examples else ""
-    parts = [f"## {name}", inspect.cleandoc(_function(command).__doc__ or ""), asked, told]
+    shown = f"Examples: {examples}" if examples else ""
+    parts = [f"## {name}", inspect.cleandoc(_function(command).__doc__ or ""), options, shown]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -49,10 +49,14 @@ def _parameters(function: Callable[..., Any]) -> Iterator[list[str]]:
     for name, parameter in inspect.signature(function).parameters.items():
         for info in getattr(hints[name], "__metadata__", ()):
             if isinstance(info, ParameterInfo):
-                yield [markdown.code(_shown(name, info)), markdown.code(_default(parameter.default)), info.help or ""]
+                yield [
+                    markdown.code(_option_name(name, info)),
+                    markdown.code(_default(parameter.default)),
+                    info.help or "",
+                ]
 
 
-def _shown(name: str, info: ParameterInfo) -> str:
+def _option_name(name: str, info: ParameterInfo) -> str:
     if isinstance(info, ArgumentInfo):
         return name.upper()
     declared = [one for one in (info.default, *(info.param_decls or ())) if isinstance(one, str)]

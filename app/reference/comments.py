@@ -1,7 +1,4 @@
-"""What comments in the source say. What enters: a module's source; what leaves: the comment of each name.
-
-Fields of the records and groups of settings are explained beside the code, in comments; the pages repeat them.
-"""
+"""Reader of comments in source code, from which the pages explain records, settings and metrics."""
 
 import ast
 import io
@@ -10,21 +7,21 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 
-def of_fields(source: str) -> dict[tuple[str, str], str]:
+def field_comments(source: str) -> dict[tuple[str, str], str]:
     r"""Return (class, field) → the comment at the end of the field's line.
 
-    >>> of_fields("class Quotes:\n    bid: float  # the best one\n")
+    >>> field_comments("class Quotes:\n    bid: float  # the best one\n")
     {('Quotes', 'bid'): 'the best one'}
     """
-    beside = dict(_comments(source))
+    by_line = dict(_comments(source))
     classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    return {(room.name, name): beside[line] for room in classes for name, line in _names(room.body) if line in beside}
+    return {(node.name, name): by_line[line] for node in classes for name, line in _names(node.body) if line in by_line}
 
 
-def headings(source: str) -> dict[str, str]:
-    r"""Return name → the comment that heads its group: one on a line of its own, after an empty line.
+def group_headings(source: str) -> dict[str, str]:
+    r"""Return name → the comment that heads its group: a comment line after an empty line.
 
-    >>> headings("x = 1\n\n# Feed\nTICKS = 2\nQUOTES = 3\n")
+    >>> group_headings("x = 1\n\n# Feed\nTICKS = 2\nQUOTES = 3\n")
     {'TICKS': 'Feed', 'QUOTES': 'Feed'}
     """
     lines = ["", *source.splitlines()]

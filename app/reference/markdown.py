@@ -1,17 +1,17 @@
-"""Markdown. What enters: titles and rows; what leaves: text."""
+"""Markdown pages, tables and inline code."""
 
 from collections.abc import Iterable, Sequence
 
-STAMP = "<!-- Written by `python -m app.reference`; change the code, not this file. -->"
+GENERATED_BY = "<!-- Written by `python -m app.reference`; change the code, not this file. -->"
 
 
 def page(title: str, *parts: str) -> str:
     """Return a whole page; empty parts are left out."""
-    return "\n\n".join([f"# {title}", STAMP, *(part.strip() for part in parts if part.strip())]) + "\n"
+    return "\n\n".join([f"# {title}", GENERATED_BY, *(part.strip() for part in parts if part.strip())]) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    r"""Return a table; a bar inside a cell is escaped.
+    r"""Return a table; a vertical bar inside a cell is escaped.
 
     >>> print(table(["name", "meaning"], [["`a`", "this|that"]]))
     | name | meaning |

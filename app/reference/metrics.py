@@ -1,4 +1,4 @@
-"""`docs/metrics.md`. What enters: `app/metrics.py`; what leaves: every Prometheus metric with type, labels, meaning."""
+"""The page `docs/metrics.md`: every Prometheus metric with its type, labels and meaning."""
 
 import inspect
 
@@ -8,9 +8,9 @@ from app import metrics
 from app.reference import comments, markdown
 
 ABOUT = """\
-Each process serves those it uses on `/metrics`: the API and the worker on their own ports (`BTC_API_PORT`,
-`BTC_WORKER_PORT`), the others on `BTC_METRICS_PORT`. Beside them stand the usual `process_…` and `python_…` metrics of
-the client library. Names end in their unit; a stage is `features`, `predictions` or `outcomes`."""
+Each process serves its metrics on `/metrics`: the API and the worker on their own ports (`BTC_API_PORT`,
+`BTC_WORKER_PORT`), the others on `BTC_METRICS_PORT`. The client library adds its `process_…` and `python_…` metrics.
+Names end in their unit; a stage is `features`, `predictions` or `outcomes`."""
 
 
 def declared() -> dict[str, MetricWrapperBase]:
@@ -30,7 +30,7 @@ def name_of(metric: MetricWrapperBase) -> str:
 
 def page() -> str:
     """Return the page."""
-    groups = comments.headings(inspect.getsource(metrics))
+    groups = comments.group_headings(inspect.getsource(metrics))
     parts = []
     for heading in dict.fromkeys(groups[variable] for variable in declared()):
         rows = [_row(metric) for variable, metric in declared().items() if groups[variable] == heading]

@@ -1,4 +1,4 @@
-"""`docs/settings.md`. What enters: the fields of `Settings`; what leaves: every variable, default and meaning."""
+"""The page `docs/settings.md`: every environment variable with its default and meaning."""
 
 import inspect
 import types
@@ -12,14 +12,14 @@ from app.reference import comments, markdown
 
 ABOUT = """\
 Every setting is an environment variable, read once when a process starts. The command line sets a few of them for one
-run (`btc up --symbols …`); the chart sets them from `helm/values.yaml`. A value that cannot be is refused in one line
-that names the variable."""
+run (`btc up --symbols …`); the chart sets them from `helm/values.yaml`. An invalid value is refused with one line that
+names the variable."""
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def page() -> str:
     """Return the page."""
-    groups = comments.headings(inspect.getsource(settings))
+    groups = comments.group_headings(inspect.getsource(settings))
     parts = []
     for heading in dict.fromkeys(groups[name] for name in settings.Settings.model_fields):
         rows = [_row(name, field) for name, field in settings.Settings.model_fields.items() if groups[name] == heading]

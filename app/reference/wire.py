@@ -1,4 +1,4 @@
-"""The wire. What enters: `records.py` and `topics.py`; what leaves: a JSON Schema per topic, and AsyncAPI."""
+"""The wire format in `docs/wire`: a JSON Schema per topic, and an AsyncAPI document of all topics."""
 
 import inspect
 from functools import lru_cache
@@ -14,14 +14,14 @@ from app.settings import Settings
 FOLDER = "docs/wire/schemas"
 ASYNCAPI = "docs/wire/asyncapi.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-PREFIX = "Says the source (`BTC_TOPIC_PREFIX`): ids, times and state of one source mean nothing to another."
+PREFIX = "Names the source (`BTC_TOPIC_PREFIX`): ids, times and state of different sources cannot be compared."
 ABOUT = """\
 One message is what one partition's symbols did in one second of exchange time. Payloads are JSON, compressed with zstd
-on the way. Topics of the walk (ticks, features, predictions, outcomes) have one partition count and keep the partition
-number; their key is that number. Fields are only ever added, each with a default: readers ignore what they do not
-know. A second that is there twice means the same: the first one counts."""
-# topic → who writes it, who reads it; a topic of the walk has one writer
-WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+on the way. The topics of the pipeline (ticks, features, predictions, outcomes) have the same number of partitions; a
+record keeps its partition from topic to topic, and its key is the partition number. Fields are only ever added, each
+with a default: readers ignore unknown fields. If a second occurs twice, the first record counts."""
+# topic → its writers and its readers; a topic of the pipeline has one writer
+WRITERS_AND_READERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ticks": (("collector",), ("features", "archive")),
     "features": (("features",), ("predictions", "board", "trainer", "archive")),
     "predictions": (("predictions",), ("outcomes", "board", "archive")),
@@ -38,32 +38,32 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def _schema(spec: topics.TopicSpec) -> dict[str, Any]:
-    found = msgspec.json.schema(spec.record)
-    _explain(found["$defs"])
-    return {"$schema": DIALECT, "title": spec.record.__name__, **found}
+    schema = msgspec.json.schema(spec.record)
+    _describe_fields(schema["$defs"])
+    return {"$schema": DIALECT, "title": spec.record.__name__, **schema}
 
 
 @lru_cache(maxsize=1)
-def _told() -> dict[tuple[str, str], str]:
-    return comments.of_fields(inspect.getsource(records))
+def _comments() -> dict[tuple[str, str], str]:
+    return comments.field_comments(inspect.getsource(records))
 
 
-def _explain(shapes: dict[str, Any]) -> None:
-    """Give every field the comment it has in `records.py`, or in the class it comes from."""
-    for name, shape in shapes.items():
-        lines = [parent.__name__ for parent in getattr(records, name).__mro__]
-        for field, schema in shape["properties"].items():
-            told = [_told()[line, field] for line in lines if (line, field) in _told()]
-            if told:
-                schema["description"] = told[0]
+def _describe_fields(schemas: dict[str, Any]) -> None:
+    """Describe every field by its comment in `records.py`, inherited fields included."""
+    for record, schema in schemas.items():
+        classes = [parent.__name__ for parent in getattr(records, record).__mro__]
+        for field, field_schema in schema["properties"].items():
+            descriptions = [_comments()[name, field] for name in classes if (name, field) in _comments()]
+            if descriptions:
+                field_schema["description"] = descriptions[0]
 
 
 def asyncapi() -> dict[str, Any]:
-    """Return the AsyncAPI 3 document: channels are topics, operations say who sends and who receives."""
-    _, shapes = msgspec.json.schema_components(
+    """Return the AsyncAPI 3 document: channels are topics, operations name senders and receivers."""
+    _, components = msgspec.json.schema_components(
         [spec.record for spec in topics.ALL], ref_template="#/components/schemas/{name}"
     )
-    _explain(shapes)
+    _describe_fields(components)
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Bitcoin forecasts: the topics", "version": "1.0.0", "description": ABOUT,
@@ -71,7 +71,7 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {spec.name: _channel(spec) for spec in topics.ALL},
         "operations": {name: one for spec in topics.ALL for name, one in _operations(spec.name).items()},
-        "components": {"messages": {spec.name: _message(spec) for spec in topics.ALL}, "schemas": shapes},
+        "components": {"messages": {spec.name: _message(spec) for spec in topics.ALL}, "schemas": components},
     }  # fmt: skip
 
 
@@ -89,11 +89,11 @@ def _channel(spec: topics.TopicSpec) -> dict[str, Any]:
 
 
 def _operations(topic: str) -> dict[str, Any]:
-    writers, readers = WAYS[topic]
-    ways = [(name, "send") for name in writers] + [(name, "receive") for name in readers]
+    writers, readers = WRITERS_AND_READERS[topic]
+    roles = [(name, "send") for name in writers] + [(name, "receive") for name in readers]
     return {
         f"{name}.{action}.{topic}": {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
-        for name, action in ways
+        for name, action in roles
     }
 
 

@@ -14,9 +14,9 @@ from app.domain.artifact import pack
 from app.domain.bars import CHANNELS, Floats, second_bars
 from app.domain.series import Series
 from app.exchange.columns import QuoteColumns, Scale, TradeColumns
-from app.exchange.listings import Listing, listings
-from app.exchange.order_flow import minute_of, quotes_of
-from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, hour_of
+from app.exchange.instruments import Instrument, instruments
+from app.exchange.order_flow import simulate_minute, simulate_quotes
+from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, simulate_hour
 from app.records import Quotes, Ticks, Trades
 from app.training.evaluate import Verdict
 from app.training.training import Note, Plan, train
@@ -30,38 +30,38 @@ def synthetic_series(
     seed: int, symbol: str, start_s: int, seconds: int, *, martingale: bool = False, ticks_per_s: float = 30.0
 ) -> Series:
     """Return the seconds [start, start + seconds) of a synthetic symbol, quotes included, as if collected."""
-    (listing,) = listings((symbol,))
-    bars = bars_of(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), listing, start_s, seconds)
+    (instrument,) = instruments((symbol,))
+    bars = bars_of(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), instrument, start_s, seconds)
     known = history.feature_matrix(bars)
     present = np.ones(seconds, bool)
     return Series(symbol, start_s, known.features, known.mid, known.volatility, present, known.valid)
 
 
-def bars_of(process: PriceProcess, listing: Listing, start_s: int, seconds: int) -> Floats:
+def bars_of(process: PriceProcess, instrument: Instrument, start_s: int, seconds: int) -> Floats:
     """Return one symbol's bars [seconds, C] from `start_s`, a full minute, on."""
     bars = np.zeros((seconds, len(CHANNELS)))
     previous, elapsed = np.zeros((1, len(CHANNELS))), np.zeros(1, np.int64)
-    for row, ticks in zip(range(seconds), ticks_from(process, listing, start_s), strict=False):
-        previous = second_bars([listing.symbol], {listing.symbol: ticks}, previous, elapsed)
+    for row, ticks in zip(range(seconds), ticks_from(process, instrument, start_s), strict=False):
+        previous = second_bars([instrument.symbol], {instrument.symbol: ticks}, previous, elapsed)
         elapsed = np.ones(1, np.int64)
         bars[row] = previous[0]
     return bars
 
 
-def ticks_from(process: PriceProcess, listing: Listing, start_s: int) -> Iterator[Ticks]:
+def ticks_from(process: PriceProcess, instrument: Instrument, start_s: int) -> Iterator[Ticks]:
     """Yield one symbol's ticks second by second, without end, from a full minute on."""
     minute_index = start_s // 60
     while True:
-        hour = hour_of(process, listing, (minute_index * 60 - EPOCH_S) // HOUR_S)
-        minute = minute_of(process, listing, hour, minute_index)
-        quotes = quotes_of(process, listing, minute)
+        hour = simulate_hour(process, instrument, (minute_index * 60 - EPOCH_S) // HOUR_S)
+        minute = simulate_minute(process, instrument, hour, minute_index)
+        quotes = simulate_quotes(process, instrument, minute)
         edges_ms = minute_index * 60_000 + 1000 * np.arange(61)
         of_trades = np.searchsorted(minute.trades.time_ms, edges_ms).tolist()
         of_quotes = np.searchsorted(quotes.due_us, edges_ms * 1000).tolist()
         for trades_cut, quotes_cut in zip(pairwise(of_trades), pairwise(of_quotes), strict=True):
             yield Ticks(
-                trades=_trades(minute.trades.where(slice(*trades_cut)), listing.scale),
-                quotes=_quotes(quotes.where(slice(*quotes_cut)), listing.scale),
+                trades=_trades(minute.trades.select(slice(*trades_cut)), instrument.scale),
+                quotes=_quotes(quotes.select(slice(*quotes_cut)), instrument.scale),
             )
         minute_index += 1
 

@@ -15,7 +15,7 @@ from app.broker.reasons import BrokerError
 
 @pytest.fixture
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the list a finished download left: one whole jar."""
+    """Return the class path that a finished download left: one complete jar."""
     monkeypatch.setenv("JGO_CACHE_DIR", str(tmp_path))
     jar = tmp_path / "kafka.jar"
     with zipfile.ZipFile(jar, "w") as made:
@@ -34,20 +34,20 @@ def refuse(error: Exception) -> Any:
 
 
 def test_known_jars_need_no_download(known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is here is taken as it is, in silence."""
+    """Downloaded jars are used without a line of output."""
     monkeypatch.setattr(broker_jars, "_download", refuse(AssertionError("the network was touched")))
     assert class_path(pytest.fail) == [tmp_path / "kafka.jar"]
 
 
-def test_a_torn_jar_is_fetched_again(known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A jar that lost its end is not trusted."""
+def test_a_torn_jar_is_downloaded_again(known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A jar that is not a complete archive is downloaded again."""
     (tmp_path / "kafka.jar").write_bytes(b"PK torn")
     monkeypatch.setattr(broker_jars, "_download", lambda *_arguments: [Path("fresh.jar")])
     assert class_path(print) == [Path("fresh.jar")]
 
 
 def test_no_network_is_one_clear_line(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a network the host that does not answer is named, and what to do."""
+    """Without a network the error names the host that does not answer, and what to do."""
     known.unlink()
     request = requests.Request("GET", "https://maven.example/kafka.pom").prepare()
     monkeypatch.setattr(broker_jars, "_download", refuse(requests.ConnectionError("long\nstory", request=request)))
@@ -66,7 +66,7 @@ def test_a_disk_full_of_jars_is_one_clear_line(known: Path, monkeypatch: pytest.
 
 
 def test_a_killed_download_leaves_no_torn_file(tmp_path: Path) -> None:
-    """The file the journal names was being written when the process died: it goes."""
+    """The file that the journal names is removed: it was being written when the process died."""
     torn, journal = tmp_path / "torn.jar", tmp_path / "downloading"
     torn.write_bytes(b"PK")
     journal.write_text(str(torn))

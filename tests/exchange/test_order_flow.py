@@ -1,45 +1,43 @@
 """One minute of trades and quotes."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from app.exchange.columns import join
+from app.exchange.columns import concatenate
 from app.exchange.order_flow import MINUTE_US
-from app.exchange.synthetic import Synthetic, synthetic
+from app.exchange.synthetic import SyntheticMarket, synthetic
 
 NOW_S = 1_795_000_000
 NOW_MINUTE = NOW_S // 60
 
 
 @pytest.fixture(scope="module")
-def market() -> Synthetic:
+def market() -> SyntheticMarket:
     """Return a market of one symbol."""
     return synthetic(7, "BTCUSDT")
 
 
-def test_ids_run_without_a_hole_through_hours_and_weeks(market: Synthetic) -> None:
+def test_ids_are_consecutive_through_hours_and_weeks(market: SyntheticMarket) -> None:
     """Trades of consecutive minutes carry consecutive ids in order of time."""
     week_s = 1_704_067_200 + 168 * 3600 * 140
     for around_s in (NOW_S, week_s):
-        trades = join(list(market.past("BTCUSDT", (around_s - 4000) * 1000, (around_s + 4000) * 1000)))
+        trades = concatenate(list(market.past_trades("BTCUSDT", (around_s - 4000) * 1000, (around_s + 4000) * 1000)))
         assert (np.diff(trades.ids) == 1).all()
         assert (np.diff(trades.due_us) >= 0).all()
 
 
-def test_trades_happen_at_the_bid_or_ask_that_stands(market: Synthetic) -> None:
+def test_trades_happen_at_the_best_bid_or_ask(market: SyntheticMarket) -> None:
     """A buyer pays the ask of the last quote before the trade, a seller gets its bid."""
     minute, quotes = market._live_minute("BTCUSDT", NOW_MINUTE), market._live_quotes("BTCUSDT", NOW_MINUTE)
     trades = minute.trades
-    standing = np.searchsorted(quotes.due_us, trades.due_us, side="right") - 1
-    known = standing >= 0
-    asks, bids = quotes.ask_ticks[standing], quotes.bid_ticks[standing]
+    quote = np.searchsorted(quotes.due_us, trades.due_us, side="right") - 1
+    known = quote >= 0
+    asks, bids = quotes.ask_ticks[quote], quotes.bid_ticks[quote]
     assert (trades.ticks == np.where(trades.buyer_maker, bids, asks))[known].all()
 
 
-def test_quoted_mids_are_the_mids_of_the_law(market: Synthetic) -> None:
-    """At full seconds the quoted mid is the law's log mid, but for rounding to ticks."""
+def test_quoted_mids_are_those_of_the_price_process(market: SyntheticMarket) -> None:
+    """At full seconds the quoted mid is the process's mid, rounded to ticks."""
     for second in range(NOW_S, NOW_S + 120, 7):
         quote = market.quote("BTCUSDT", second * 1_000_000)
         assert quote is not None
@@ -47,8 +45,8 @@ def test_quoted_mids_are_the_mids_of_the_law(market: Synthetic) -> None:
         assert abs(quoted - np.exp(market.log_mid("BTCUSDT", second))) < 0.04
 
 
-def test_a_martingale_does_not_betray_itself_between_seconds() -> None:
-    """Mids sampled 50 ms before the full second, as a late quote shows them, say nothing about the next seconds."""
+def test_a_martingale_is_unpredictable_between_seconds() -> None:
+    """Mids sampled 50 ms before the full second, as a late quote shows them, do not correlate with the next seconds."""
     market = synthetic(7, "BTCUSDT", martingale=True)
     mids = []
     for index in range(NOW_MINUTE - 600, NOW_MINUTE):
@@ -59,7 +57,7 @@ def test_a_martingale_does_not_betray_itself_between_seconds() -> None:
     assert abs(np.corrcoef(moves[:-1], moves[1:])[0, 1]) < 0.02
 
 
-def test_quotes_are_ordered_and_their_spread_is_mostly_one_tick(market: Synthetic) -> None:
+def test_quotes_are_ordered_and_their_spread_is_mostly_one_tick(market: SyntheticMarket) -> None:
     """Update ids rise, asks lie above bids, more than 90 % of spreads are one tick, no queue is empty."""
     quotes = market._live_quotes("BTCUSDT", NOW_MINUTE)
     spread = quotes.ask_ticks - quotes.bid_ticks
@@ -70,44 +68,28 @@ def test_quotes_are_ordered_and_their_spread_is_mostly_one_tick(market: Syntheti
     assert min(quotes.bid_lots.min(), quotes.ask_lots.min()) > 0
 
 
-def test_the_quote_at_a_full_minute_is_the_one_before_it(market: Synthetic) -> None:
-    """Bid and ask do not jump where two minutes meet."""
+def test_quotes_continue_over_a_full_minute(market: SyntheticMarket) -> None:
+    """A minute starts with bid and ask of the end of the one before."""
     before = market._live_minute("BTCUSDT", NOW_MINUTE)
     after = market._live_minute("BTCUSDT", NOW_MINUTE + 1)
     assert (before.bid_ticks[-1], before.ask_ticks[-1]) == (after.bid_ticks[0], after.ask_ticks[0])
     assert market.quote("BTCUSDT", (NOW_MINUTE + 1) * MINUTE_US) is not None
 
 
-def test_arrivals_excite_each_other(market: Synthetic) -> None:
+def test_arrivals_excite_each_other(market: SyntheticMarket) -> None:
     """Counts per 100 ms vary much more than a Poisson process's (variance over mean well above 1)."""
-    trades = join(list(market.past("BTCUSDT", (NOW_S - 3600) * 1000, NOW_S * 1000)))
+    trades = concatenate(list(market.past_trades("BTCUSDT", (NOW_S - 3600) * 1000, NOW_S * 1000)))
     counts = np.bincount((trades.time_ms - trades.time_ms[0]) // 1000)
     assert counts.var() / counts.mean() > 2
 
 
-def test_trades_and_queues_show_the_signal(market: Synthetic) -> None:
+def test_trades_and_queues_show_the_signal(market: SyntheticMarket) -> None:
     """The side of trades and the queue imbalance of a second correlate with the signal that moves the price."""
     seconds = np.arange(NOW_S - 1800, NOW_S)
     signal = market.oracle("BTCUSDT", seconds + 1, 1)
-    trades = join(list(market.past("BTCUSDT", int(seconds[0]) * 1000, int(seconds[-1] + 1) * 1000)))
+    trades = concatenate(list(market.past_trades("BTCUSDT", int(seconds[0]) * 1000, int(seconds[-1] + 1) * 1000)))
     flow = np.bincount(trades.time_ms // 1000 - seconds[0], np.where(trades.buyer_maker, -1.0, 1.0), len(seconds))
     quotes = [market.quote("BTCUSDT", int(second + 1) * 1_000_000) for second in seconds]
     imbalance = [(q.bid_lots[0] - q.ask_lots[0]) / (q.bid_lots[0] + q.ask_lots[0]) for q in quotes if q]
     assert np.corrcoef(signal, flow)[0, 1] > 0.3
     assert np.corrcoef(signal, imbalance)[0, 1] > 0.8
-
-
-def test_a_restart_makes_the_same_market() -> None:
-    """Two sources of one seed send the same bytes; another seed or symbol does not."""
-    streams, start_us = ["btcusdt@aggTrade", "btcusdt@bookTicker"], NOW_S * 1_000_000
-    first, again, other = (synthetic(seed, 2).events(streams, start_us, start_us + 10**7) for seed in (7, 7, 8))
-    assert first == again
-    assert first != other
-
-
-def test_a_cut_stream_is_the_stream() -> None:
-    """Events drawn in slices are the events drawn at once."""
-    market, streams, start_us = synthetic(7, 2), ["btcusdt@aggTrade", "ethusdt@bookTicker"], (NOW_S - 5) * 1_000_000
-    cuts = [start_us, start_us + 1, start_us + 4_700_000, start_us + 5_000_000, start_us + 9_000_000]
-    parts = [event for low, high in pairwise(cuts) for event in market.events(streams, low, high)]
-    assert parts == market.events(streams, cuts[0], cuts[-1])

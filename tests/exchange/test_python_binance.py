@@ -1,4 +1,4 @@
-"""The real client: python-binance, with two addresses changed."""
+"""python-binance as a client of the emulator: only its two base URLs are changed."""
 
 import time
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def client(exchange: Exchange) -> AsyncIterator[AsyncClient]:
 
 
 async def test_its_stream_reader_gets_trades_and_quotes(exchange: Exchange, client: AsyncClient) -> None:
-    """A multiplex socket yields ordinary messages whose ids run without a hole."""
+    """A multiplex socket yields messages with consecutive ids."""
     sockets = BinanceSocketManager(client, max_queue_size=10_000)
     sockets.STREAM_URL = exchange.ws_url
     sockets.ws_kwargs = {"proxy": None}
@@ -42,7 +42,7 @@ async def test_its_stream_reader_gets_trades_and_quotes(exchange: Exchange, clie
 
 
 async def test_its_rest_calls_answer(client: AsyncClient) -> None:
-    """Time, rules, klines, trades, tickers and order book come as it expects them."""
+    """Time, exchange info, klines, trades, tickers and order book are answered as it expects."""
     assert abs((await client.get_server_time())["serverTime"] - time.time() * 1000) < 2000
     assert len((await client.get_exchange_info())["symbols"]) == 2
     assert (await client.get_symbol_info("BTCUSDT"))["symbol"] == "BTCUSDT"

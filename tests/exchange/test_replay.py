@@ -1,4 +1,4 @@
-"""A recording, played back over real sockets."""
+"""Replay of a recording over real sockets."""
 
 import asyncio
 import json
@@ -18,7 +18,9 @@ async def drain(exchange: Exchange, streams: str) -> list[dict[str, Any]]:
     """Return every message of the streams until the recording is over."""
     messages: list[dict[str, Any]] = []
     async with websockets.connect(f"{exchange.ws_url}stream?streams={streams}", proxy=None, max_queue=None) as socket:
-        while not exchange.feed.finished or len(messages) < sum(s.count for s in exchange.sent.streams.values()):
+        while not exchange.send_loop.is_finished or len(messages) < sum(
+            s.count for s in exchange.sent.streams.values()
+        ):
             messages.append(json.loads(await asyncio.wait_for(socket.recv(), 20)))
     return messages
 
@@ -40,8 +42,8 @@ async def test_a_recording_is_served_once_and_in_order(
     assert [message["data"] for message in messages] == [json.loads(event.data) for event in expected]
 
 
-async def test_the_clock_waits_for_the_first_subscriber(recordings: Path, http: httpx.AsyncClient) -> None:
-    """Held at the start, then anchored: the first subscriber gets the first event, and the state says so."""
+async def test_the_clock_starts_at_the_first_subscription(recordings: Path, http: httpx.AsyncClient) -> None:
+    """Before, it shows the recording's start; then the first subscriber gets the first event."""
     source = replay([recordings / "binance-ws" / BITCOIN])
     async with Exchange(source, speed=50) as exchange:
         url = exchange.rest_url
@@ -57,8 +59,8 @@ async def test_the_clock_waits_for_the_first_subscriber(recordings: Path, http: 
     assert state["anchor"]["exchange_ms"] == pytest.approx(1680652800004.107)
 
 
-async def test_only_what_was_played_is_history(recordings: Path, http: httpx.AsyncClient) -> None:
-    """REST knows the trades the stream has sent, and none that is yet to come."""
+async def test_rest_knows_only_trades_already_sent(recordings: Path, http: httpx.AsyncClient) -> None:
+    """REST answers with trades that the stream has sent, and with none to come."""
     async with (
         Exchange(replay([recordings / "binance-ws" / BITCOIN]), speed=100) as exchange,
         websockets.connect(exchange.ws_url + "ws/btcusdt@aggTrade", proxy=None, max_queue=None) as socket,
@@ -68,7 +70,7 @@ async def test_only_what_was_played_is_history(recordings: Path, http: httpx.Asy
         rows = (await http.get(exchange.rest_url + "/api/v3/aggTrades", params=query)).json()
         query = {"symbol": "BTCUSDT", "interval": "1s", "limit": 1000}
         klines = (await http.get(exchange.rest_url + "/api/v3/klines", params=query)).json()
-        now_ms = exchange.pace.now_us() / 1000
+        now_ms = exchange.clock.now_us() / 1000
     ids = [row["a"] for row in rows]
     assert ids == sorted(ids)
     assert ids[0] == 3071245454
@@ -79,8 +81,8 @@ async def test_only_what_was_played_is_history(recordings: Path, http: httpx.Asy
     assert klines[-1][0] <= now_ms
 
 
-async def test_after_the_end_the_stream_is_silent_and_says_so(recordings: Path, http: httpx.AsyncClient) -> None:
-    """The state turns to finished, counts and ids are told, and the record can be asked by symbol and time."""
+async def test_after_the_end_the_state_is_finished(recordings: Path, http: httpx.AsyncClient) -> None:
+    """The state is finished and has counts and ids; sent events are selected by symbol and time."""
     async with Exchange(replay([recordings / "binance-ws" / "spot-altcoins-20211011.ws.txt"]), speed=400) as exchange:
         await drain(exchange, "nknusdt@aggTrade/nknusdt@bookTicker/lrcbtc@aggTrade")
         state = (await http.get(exchange.rest_url + "/emulator")).json()

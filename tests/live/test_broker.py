@@ -1,4 +1,4 @@
-"""The embedded Kafka is a Kafka: it keeps what it is given, dies with its parent and says what is wrong."""
+"""The embedded Kafka stores messages, ends with its parent and reports what is wrong."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def own(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
-    """Return what starts `run` in a process of its own and waits for its first line."""
+    """Return a function that starts `run` in a process of its own."""
     started = []
 
     def start(port: int) -> subprocess.Popen[str]:
@@ -83,15 +83,15 @@ async def test_what_is_written_is_read_back(kafka: str, prefix: str) -> None:
 
 
 async def test_a_message_of_eight_mebibytes_passes(kafka: str, prefix: str) -> None:
-    """A topic that allows 8 MiB takes a message that fills them, headers included."""
+    """A topic that allows 8 MiB accepts a message of that size, headers included."""
     big = os.urandom(MAX_MESSAGE_BYTES - 1024)
     await create(kafka, f"{prefix}.models", **{"max.message.bytes": str(MAX_MESSAGE_BYTES)})
     await write(kafka, f"{prefix}.models", big)
     assert await read(kafka, f"{prefix}.models", 1) == [big]
 
 
-async def test_topics_are_not_created_by_asking_for_them(kafka: str, prefix: str) -> None:
-    """The broker does not create a topic that somebody merely mentions."""
+async def test_topics_are_not_created_automatically(kafka: str, prefix: str) -> None:
+    """A description of a topic that does not exist does not create it."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     await admin.describe_topics([f"{prefix}.typo"])
@@ -123,7 +123,7 @@ async def test_data_survive_a_killed_broker(own: Broker) -> None:
 
 
 def test_a_later_start_needs_no_network(own: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the jars in the cache, proxies that lead nowhere do no harm."""
+    """With the jars in the cache, proxies that do not exist make no difference."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     own.start()
@@ -131,7 +131,7 @@ def test_a_later_start_needs_no_network(own: Broker, monkeypatch: pytest.MonkeyP
 
 
 def test_a_taken_port_is_named_with_its_holder(own: Broker) -> None:
-    """A port somebody listens on is one line with the port and the process."""
+    """A port on which another process listens is an error with the port and the process."""
     with socket.create_server(("127.0.0.1", own.port)), pytest.raises(BrokerError) as caught:
         own.start()
     assert f"port {own.port}" in str(caught.value)
@@ -139,7 +139,7 @@ def test_a_taken_port_is_named_with_its_holder(own: Broker) -> None:
 
 
 def test_a_folder_in_use_is_named(own: Broker) -> None:
-    """Two brokers cannot share a folder, and the second says which one it is."""
+    """Two brokers cannot share a folder; the error of the second names it."""
     own.start()
     with pytest.raises(BrokerError, match=r"another Kafka already uses .*kafka; stop it"):
         Broker(own.data_dir, ports.free_port()).start()
@@ -147,7 +147,7 @@ def test_a_folder_in_use_is_named(own: Broker) -> None:
 
 
 async def test_a_lost_segment_is_one_clear_line(own: Broker) -> None:
-    """A segment deleted between two runs is named, with the folder and the way out."""
+    """A segment deleted between two runs is named, with the folder and what to do."""
     own.start()
     await create(own.bootstrap, "kept")
     await write(own.bootstrap, "kept", b"1")
@@ -158,7 +158,7 @@ async def test_a_lost_segment_is_one_clear_line(own: Broker) -> None:
 
 
 async def test_metadata_that_kafka_cannot_read_is_one_clear_line(own: Broker) -> None:
-    """When Kafka itself finds its metadata torn, its reason becomes the line."""
+    """If Kafka finds its metadata torn, its own error is the reason."""
     own.start()
     os.kill(own.pid, signal.SIGKILL)
     own.wait()
@@ -171,7 +171,7 @@ async def test_metadata_that_kafka_cannot_read_is_one_clear_line(own: Broker) ->
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends a child with its parent")
 def test_no_java_outlives_a_killed_parent(runner: Callable[[int], subprocess.Popen[str]]) -> None:
-    """Python killed with −9 takes Java with it."""
+    """Java ends when Python is killed with −9."""
     parent = runner(ports.free_port())
     assert parent.stderr
     assert "listens on" in parent.stderr.readline()
@@ -180,21 +180,21 @@ def test_no_java_outlives_a_killed_parent(runner: Callable[[int], subprocess.Pop
     java.wait(5)
 
 
-@pytest.mark.parametrize("wish", [signal.SIGTERM, signal.SIGINT])
-def test_a_runner_that_is_asked_to_stop_ends_well(
-    runner: Callable[[int], subprocess.Popen[str]], wish: signal.Signals, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_shuts_down_cleanly_on_a_signal(
+    runner: Callable[[int], subprocess.Popen[str]], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """SIGTERM and SIGINT stop Kafka in order, with exit code 0."""
+    """SIGTERM and SIGINT shut Kafka down cleanly, with exit code 0."""
     process = runner(ports.free_port())
     assert process.stderr
     process.stderr.readline()
-    process.send_signal(wish)
+    process.send_signal(number)
     assert process.wait(20) == 0
     assert (tmp_path / "kafka/data/.kafka_cleanshutdown").exists()
 
 
-def test_a_runner_whose_kafka_dies_says_so(runner: Callable[[int], subprocess.Popen[str]]) -> None:
-    """When Java ends by itself, the runner says why in one line and fails."""
+def test_run_reports_that_kafka_died(runner: Callable[[int], subprocess.Popen[str]]) -> None:
+    """If Java ends by itself, `run` prints one line that says why and fails."""
     process = runner(ports.free_port())
     assert process.stderr
     process.stderr.readline()
@@ -204,8 +204,8 @@ def test_a_runner_whose_kafka_dies_says_so(runner: Callable[[int], subprocess.Po
     assert "was killed by SIGKILL" in process.stderr.readline()
 
 
-def test_a_start_from_a_thread_that_ends_lives_on(own: Broker) -> None:
-    """Java belongs to the process, not to the thread that happened to start it."""
+def test_kafka_outlives_the_thread_that_started_it(own: Broker) -> None:
+    """Java runs until the process ends, not the thread that started it."""
     import threading
 
     thread = threading.Thread(target=own.start)

@@ -17,7 +17,7 @@ from app.clock import wall_ms
 from app.collector.collector import Collector
 from app.collector.ticks_log import place_of
 from app.exchange import Exchange, replay
-from app.exchange.faults import Fault
+from app.exchange.fault_injection import Fault
 from app.kafka.clients import assigned_consumer, end_offsets, partitions_of
 from app.kafka.topics import TICKS
 from app.metrics import TICKS_RECONNECTS
@@ -222,10 +222,10 @@ async def test_what_a_broken_a_silent_and_a_refusing_exchange_withheld_is_refill
     """Disconnected; two wall seconds of lost events; REST refusing for as long."""
     async with collecting(settings) as collector:
         await until(lambda: collector.progress.get("second", 0) >= FIRST_SECOND + 20)
-        exchange.faults.set(Fault("disconnect"))
+        exchange.faults.inject(Fault("disconnect"))
         await asyncio.sleep(1)
-        exchange.faults.set(Fault("silence", 2.0))
-        exchange.faults.set(Fault("too_many_requests", 2.0))
+        exchange.faults.inject(Fault("silence", 2.0))
+        exchange.faults.inject(Fault("too_many_requests", 2.0))
         await until(lambda: collector.progress["refilled"] > 0 and collector.progress["completeness"] == 1.0)
         await asyncio.sleep(0.5)
     kept = await batches(settings)
@@ -242,7 +242,7 @@ async def test_a_silent_socket_is_replaced_after_five_seconds(
     before = TICKS_RECONNECTS.labels("silence")._value.get()
     async with collecting(settings) as collector:
         await until(lambda: collector.progress.get("second", 0) >= FIRST_SECOND + 20)
-        exchange.faults.set(Fault("silence", 5.5))
+        exchange.faults.inject(Fault("silence", 5.5))
         await until(lambda: TICKS_RECONNECTS.labels("silence")._value.get() > before)
         await until(lambda: collector.progress["refilled"] > 0 and collector.progress["completeness"] == 1.0)
         await asyncio.sleep(0.5)

@@ -14,7 +14,7 @@ from app.collector.market_streams import MarketStreams
 from app.collector.rest_client import RestClient
 from app.domain.ticks import Quote, Trade
 from app.exchange import Exchange, replay
-from app.exchange.faults import Fault
+from app.exchange.fault_injection import Fault
 from app.metrics import TICKS_RECONNECTS
 from app.settings import Settings
 
@@ -79,7 +79,7 @@ async def test_lines_replaced_ahead_of_time_overlap_so_nothing_is_missed(recordi
         assert heard.trades == set(range(FIRST_ID, max(heard.trades) + 1))
         assert len(heard.quotes) > 500
         assert heard.frames > len(heard.trades) + len(heard.quotes)
-        assert max(exchange.sent.trade_ids("BTCUSDT")) - max(heard.trades) < 200
+        assert max(exchange.sent.ids("BTCUSDT")) - max(heard.trades) < 200
 
 
 async def test_a_line_that_is_cut_is_opened_again_at_once(recordings: Path) -> None:
@@ -89,7 +89,7 @@ async def test_a_line_that_is_cut_is_opened_again_at_once(recordings: Path) -> N
         feeding(to(exchange)) as (_, heard),
     ):
         await asyncio.sleep(0.5)
-        exchange.faults.set(Fault("disconnect"))
+        exchange.faults.inject(Fault("disconnect"))
         await asyncio.sleep(0.5)
         before = heard.frames
         await asyncio.sleep(0.5)
@@ -124,7 +124,7 @@ async def test_rest_gives_trades_by_id_and_the_exchanges_clock(recordings: Path)
             trades = await refill.trades("BTCUSDT", FIRST_ID + 5)
             assert [trade.id for trade in trades[:2]] == [FIRST_ID + 5, FIRST_ID + 6]
             clock = await refill.clock(20.0)
-            assert abs(clock.exchange_ms() - exchange.pace.now_us() / 1000) < 30 * 20  # 30 ms wall
+            assert abs(clock.exchange_ms() - exchange.clock.now_us() / 1000) < 30 * 20  # 30 ms wall
         finally:
             await refill.close()
 
@@ -134,7 +134,7 @@ async def test_a_refusal_is_obeyed_for_as_long_as_it_says(recordings: Path) -> N
     async with Exchange(replay([recordings / RECORDING]), speed=20.0, hold=False) as exchange:
         refill = RestClient(exchange.rest_url)
         try:
-            exchange.faults.set(Fault("too_many_requests", 1.0))
+            exchange.faults.inject(Fault("too_many_requests", 1.0))
             with pytest.raises(BinanceAPIException):
                 await refill.trades("BTCUSDT", FIRST_ID)
             loop = asyncio.get_running_loop()

@@ -211,14 +211,14 @@ def batches(series: Series, bars: np.ndarray[Any, Any]) -> list[FeatureBatch]:
 
 def test_live_history_equals_the_history_it_was_published_from() -> None:
     """Bars read back from `btc.features` give the same features and mids; repeats and zombies change nothing."""
-    from app.exchange.listings import listings
+    from app.exchange.instruments import instruments
     from app.exchange.price_process import PriceProcess
     from app.training.cold_start import bars_of
 
-    (listing,) = listings(("BTCUSDT",))
+    (instrument,) = instruments(("BTCUSDT",))
     series = synthetic_series(7, "BTCUSDT", START_S, 500)
     live = LiveHistory(["BTCUSDT"], 500)
-    sent = batches(series, bars_of(PriceProcess(7), listing, START_S, 500))
+    sent = batches(series, bars_of(PriceProcess(7), instrument, START_S, 500))
     for batch in [*sent, *sent[-5:]]:
         live.take(batch)
     live.take(msgspec.structs.replace(sent[0], second=START_S + 900, generation=-1))
