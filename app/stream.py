@@ -19,7 +19,7 @@ from app.kafka import COMPRESSION, MAX_MESSAGE_BYTES, tls
 from app.logs import logger
 from app.persist import persistently
 from app.records import DeadLetter, Record
-from app.recovery import StillTableManager
+from app.recovery import StillTableManager, refetch_dropped
 from app.settings import Settings, settings
 
 log = logger("stream")
@@ -98,6 +98,7 @@ class Walk(faust.App):
         consumer = super()._new_consumer()
         ack = consumer.ack
         consumer.ack = lambda message: bool(message.tracked) and ack(message)
+        refetch_dropped(consumer)
         return consumer
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
