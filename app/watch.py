@@ -39,8 +39,9 @@ class Watch:
     def __init__(self, of: Settings) -> None:
         self._settings = of
         self._names = {corridor.full(of) for corridor in topics.ALL}
-        self._moved_s = time.monotonic()
-        self._seen: Hashable = None
+        self._moved_s = self._changed_s = time.monotonic()
+        self._furthest: dict[Hashable, float] = {}
+        self._ran = False
 
     def lag(self) -> dict[str, int]:
         """Return the messages not yet finished and committed, per topic; commits come every few seconds."""
@@ -64,25 +65,45 @@ class Watch:
         )
 
     def look(self) -> None:
-        """Note whether anything moved since the last look; without lag, standing still is fine."""
-        now = self._signs()
-        if now != self._seen or (self.running() and not any(self.lag().values())):
-            self._moved_s = time.monotonic()
-        self._seen = now
+        """Record whether anything moved on since the last look; without lag, standing still is fine."""
+        now_s, running = time.monotonic(), self.running()
+        if self._moved_on() or (running and not any(self.lag().values())):
+            self._moved_s = now_s
+        if running != self._ran:
+            self._ran, self._changed_s = running, now_s
 
-    def _signs(self) -> Hashable:
+    def _moved_on(self) -> bool:
+        """Keep the furthest of each sign: one that falls back in a rebalance and comes again has not moved on."""
+        signs = self._signs()
+        further = {name: value for name, value in signs.items() if value > self._furthest.get(name, -1)}
+        self._furthest.update(further)
+        return bool(further)
+
+    def _signs(self) -> dict[Hashable, float]:
         recovery, consumer = app.tables._recovery, app._consumer  # noqa: SLF001 – neither must be made by looking
-        recovered = sum((recovery.active_offsets or {}).values()) if recovery else 0
-        committed = sum(offset or 0 for offset in consumer._committed_offset.values()) if consumer else 0  # noqa: SLF001
-        return tuple(PROGRESS.second.items()), recovered, committed, ENSEMBLE.ready.is_set(), self.running()
+        signs = {
+            "compiled": {"": int(ENSEMBLE.ready.is_set())},
+            "second": PROGRESS.second,
+            "recovered": recovery.active_offsets if recovery else {},
+            "committed": consumer._committed_offset if consumer else {},  # noqa: SLF001
+        }
+        # Faust keeps None for a partition whose offset it has not read yet.
+        return {
+            (kind, of): value for kind, values in signs.items() for of, value in values.items() if value is not None
+        }
 
     def alive(self, more_s: float = 0.0) -> str:
-        """Return why the worker must be restarted, if it stood still `more_s` seconds longer than is fine, or ""."""
+        """Return why the worker must be restarted, if it stood still `more_s` seconds longer than is fine, or "".
+
+        A rebalance gives it the time of a start again, but many of them not for ever.
+        """
         self.look()
-        still_s = time.monotonic() - self._moved_s
-        if still_s <= (STUCK_S if self.running() else START_S) + more_s:
+        now_s, running = time.monotonic(), self.running()
+        still_s = now_s - self._moved_s
+        fine_s = (STUCK_S if running else START_S) + more_s
+        if now_s - max(self._moved_s, self._changed_s) <= fine_s and still_s <= START_S + STUCK_S + more_s:
             return ""
-        why = f"lag {self.lag()}" if self.running() else self.ready()
+        why = f"lag {self.lag()}" if running else self.ready()
         return f"no progress for {still_s:.0f} s: {why}"
 
     def ready(self) -> str:

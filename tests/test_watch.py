@@ -1,6 +1,8 @@
 """When a worker stands still, and when it only waits."""
 
 import asyncio
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +11,7 @@ from faust.types import TP
 
 from app import rounds, watch
 from app.settings import Settings
+from app.up.supervisor import Supervisor
 from app.watch import END_S, START_S, STUCK_S, Watch
 
 PLACE = TP("btc.ticks", 2)
@@ -113,6 +116,28 @@ def test_a_recovery_that_moves_on_may_take_its_time(worker: Worker) -> None:
     assert "tables are being recovered" in looking.alive()
 
 
+def test_offsets_that_are_not_read_yet_are_no_error(worker: Worker) -> None:
+    """Between a rebalance and its recovery Faust keeps None for a partition that is new here."""
+    worker.run()
+    worker.recovery.active_offsets = {PLACE: None}
+    worker.consumer._committed_offset = {PLACE: 10, TP("btc.ticks", 3): None}
+    assert Watch(Settings()).alive() == ""
+
+
+def test_rebalances_are_not_progress(worker: Worker) -> None:
+    """Partitions that come and go with their offsets only postpone the end of a worker that stands still."""
+    worker.run()
+    worker.end, worker.recovery.active_offsets = 14, {PLACE: 30}
+    looking = Watch(Settings())
+    looking.look()
+    while not looking.alive() and worker.now_s < 1000.0:
+        worker.now_s += 10.0
+        worker.rebalancing = not worker.rebalancing
+        worker.committed.clear() if worker.rebalancing else worker.committed.update({PLACE: 10})
+        worker.recovery.active_offsets = {} if worker.rebalancing else {PLACE: 30}
+    assert worker.now_s <= START_S + STUCK_S + 20.0
+
+
 class EndedError(Exception):
     """Instead of the end of the process."""
 
@@ -154,6 +179,43 @@ async def test_a_worker_that_never_gets_ready_ends_itself(worker: Worker, kept: 
     """With one line, some time after its probe began to fail."""
     assert "tables are being recovered" in await kept(1000, kafka_answers=True)
     assert START_S + END_S < worker.now_s < START_S + END_S + 20
+
+
+async def test_a_later_recovery_that_stands_still_ends_the_worker(worker: Worker, kept: Any) -> None:
+    """The worker ran before; after a rebalance its recovery waits for messages that never come."""
+    worker.run()
+    worker.rebalancing, worker.recovery.in_recovery = True, True
+    worker.recovery.active_offsets = {PLACE: 20}
+    assert "tables are being recovered" in await kept(1000, kafka_answers=True)
+    assert START_S + END_S < worker.now_s < START_S + END_S + 20
+
+
+STANDS_STILL = """
+import asyncio
+from types import SimpleNamespace
+from app import watch
+from app.settings import Settings
+
+async def answers(_of):
+    return True
+
+recovery = SimpleNamespace(completed=asyncio.Event(), in_recovery=True, active_offsets={})
+watch.app = SimpleNamespace(tables=SimpleNamespace(_recovery=recovery), _consumer=None, rebalancing=True)
+watch.ENSEMBLE.ready.set()
+watch.START_S, watch.END_S, watch.LOOK_S, watch._answers = 1.0, 1.0, 0.1, answers
+asyncio.run(watch.Watch(Settings()).keep())
+"""
+
+
+@pytest.mark.slow
+async def test_the_supervisor_starts_a_worker_again_whose_recovery_stands_still(tmp_path: Path) -> None:
+    """Under `btc up` the end is named and the worker started again."""
+    said: list[str] = []
+    async with Supervisor(tmp_path, said.append) as supervisor, asyncio.timeout(60):
+        child = await supervisor.start("worker", [sys.executable, "-c", STANDS_STILL], {})
+        while not child.restarts:
+            await asyncio.sleep(0.1)
+    assert "worker ended (exit code 1: btc worker: no progress for 2 s: tables are being recovered" in said[0]
 
 
 async def test_while_kafka_does_not_answer_it_waits(kept: Any) -> None:
