@@ -103,8 +103,7 @@ async def test_what_a_fetch_brings_while_the_flow_is_stopped_is_recovered_all_th
     await client.in_flight.wait()
     app.consumer.stop_flow()
     app.consumer.pause_partitions(client.assignment())
-    await app.tables._update_channels()
-    await app.tables.recovery.start()
+    await app.tables.on_start()
     await app.topics._update_indices()
     await app.topics.on_partitions_assigned(client.assignment())
     app.assignor._assignment = SimpleNamespace(actives={CHANGELOG.topic: [0]}, standbys={})
@@ -113,3 +112,17 @@ async def test_what_a_fetch_brings_while_the_flow_is_stopped_is_recovered_all_th
         await app.tables.recovery.completed.wait()
     assert app.tables.recovery.active_offsets[CHANGELOG] == MESSAGES - 1
     assert app.tables["table"].get(b"30") == b"x"
+
+
+async def test_only_messages_that_are_handed_on_move_the_position(app: Any) -> None:
+    """Faust hands on what is active while the flow runs; aiokafka takes an empty set for every partition."""
+    client, thread = app.consumer._thread._consumer, app.consumer._thread
+    client.to_end.set()
+    fetch = {"timeout": 0.0, "max_records": 500}
+    assert await thread._fetch_records(client, set(), **fetch) == {}
+    assert client.position_of[CHANGELOG] == 0
+    app.consumer.stop_flow()
+    assert await thread._fetch_records(client, {CHANGELOG}, **fetch) == {}
+    app.consumer.resume_flow()
+    fetched = await thread._fetch_records(client, {CHANGELOG}, **fetch)
+    assert (len(fetched[CHANGELOG]), client.position_of[CHANGELOG]) == (MESSAGES, MESSAGES)
