@@ -3,12 +3,12 @@
 When recovery is over, Faust resumes the stream partitions, seeks them to the committed offsets, and only then resumes
 the flow, which empties the agents' queues. If the flow was running already (a changelog was read, a standby is kept),
 messages read between the seek and that moment are thrown away, counted as a gap, and committed. So here the flow stops
-before the seek. (faust-streaming issue 596)
+before the seek (faust-streaming issue 596).
 
-A fetch that is in flight when a rebalance begins ends up to a second later, and Faust throws away what it brings: the
-flow is stopped. The position has moved on all the same. If the fetch ends between the seek of the changelogs and the
-start of their recovery, the recovery waits for ever for messages that nobody fetches again. So here they are fetched
-again. (faust-streaming pull requests 256 and 263 seek the committed offsets in that case; a changelog has none)
+A fetch that is in flight when a rebalance begins ends up to a second later. Faust drops its messages, because the flow
+is stopped, and seeks to the committed offsets (faust-streaming pull request 256); but a changelog has no committed
+offset, and its position has moved on. If this happens after the recovery's seek, the recovery waits for ever for the
+dropped messages. So here they are fetched again.
 """
 
 from collections.abc import Mapping
@@ -20,26 +20,27 @@ from faust.types import TP
 
 
 def refetch_dropped(consumer: Any) -> None:
-    """Make a Faust consumer fetch again what it fetched and will not hand on.
+    """Make a Faust consumer fetch again the messages that its `getmany` would drop; call it once per consumer.
 
-    The condition is the one of `Consumer.getmany`. Nothing can seek between the fetch and this: both are one step of
-    the consumer's thread. Faust passes its own set of active partitions, not a copy; paused while the fetch is in
-    flight it is empty, and then aiokafka returns messages of all partitions.
+    aiokafka moves a position on when it returns messages. `getmany` drops them while the flow is stopped, and those of
+    partitions that are not active: aiokafka returns messages of every partition if the set of active partitions is
+    empty, and Faust empties its own set during the fetch (robinhood/faust pull request 69).
+
+    A seek cannot come between the fetch and this one: both are one step of the consumer thread's event loop.
     """
     thread = consumer._thread  # noqa: SLF001 – no public way
     fetch = thread._fetch_records  # noqa: SLF001
 
     async def fetch_records(kafka: Any, active: set[TP] | None, **options: Any) -> Mapping[TP, list[Any]]:
         fetched = dict(await fetch(kafka, active, **options))
-        wanted = _wanted(consumer, active, set(fetched))
-        for tp in fetched.keys() - wanted:
+        for tp in fetched.keys() - _handed_on(consumer, active, set(fetched)):
             kafka.seek(tp, fetched.pop(tp)[0].offset)
         return fetched
 
     thread._fetch_records = fetch_records  # noqa: SLF001
 
 
-def _wanted(consumer: Any, active: set[TP] | None, fetched: set[TP]) -> set[TP]:
+def _handed_on(consumer: Any, active: set[TP] | None, fetched: set[TP]) -> set[TP]:
     if not consumer.flow_active:
         return set()
     return fetched if active is None else fetched & (active | consumer._buffered_partitions)  # noqa: SLF001
@@ -61,10 +62,11 @@ class StillTableManager(TableManager):
     _recovery: Any = None
 
     async def on_start(self) -> None:
-        """Register the tables and start the recovery.
+        """Register the tables and start the recovery, without Faust's sleep of one second before it.
 
-        Faust sleeps for a second first, for tables that are declared late. Ours are declared when `tables/` is
-        imported, and the topics are subscribed to only after this.
+        The sleep leaves time to declare tables late; these are declared by importing `tables/`. No rebalance needs it:
+        topics are subscribed to only after `_update_channels`, and a rebalance before the recovery runs is kept in its
+        event. It does not prevent the recovery that never ends either: that was reproduced with the sleep in place.
         """
         await self._update_channels()
         await self.recovery.start()
