@@ -118,13 +118,19 @@ class Watch:
             while True:
                 # Fires in a thread of its own unless it is set again in time: nothing in this loop could notice.
                 faulthandler.dump_traceback_later(START_S + END_S, exit=True, file=2)
-                if self.alive(-2 * LOOK_S) and not await _answers(self._settings):
-                    self._moved_s = time.monotonic()
-                if reason := self.alive(END_S):
-                    end(reason)
+                try:
+                    await self._end_if_stuck()
+                except Exception:  # an error of one look must not leave the worker without a watchdog
+                    log.exception("watchdog failed; it looks again", after_s=LOOK_S)
                 await asyncio.sleep(LOOK_S)
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+    async def _end_if_stuck(self) -> None:
+        if self.alive(-2 * LOOK_S) and not await _answers(self._settings):
+            self._moved_s = time.monotonic()
+        if reason := self.alive(END_S):
+            end(reason)
 
 
 def end(reason: str) -> None:

@@ -138,8 +138,8 @@ def test_rebalances_are_not_progress(worker: Worker) -> None:
     assert worker.now_s <= START_S + STUCK_S + 20.0
 
 
-class EndedError(Exception):
-    """Instead of the end of the process."""
+class EndedError(BaseException):
+    """Instead of the end of the process, which nothing catches either."""
 
 
 @pytest.fixture
@@ -188,6 +188,22 @@ async def test_a_later_recovery_that_stands_still_ends_the_worker(worker: Worker
     worker.recovery.active_offsets = {PLACE: 20}
     assert "tables are being recovered" in await kept(1000, kafka_answers=True)
     assert START_S + END_S < worker.now_s < START_S + END_S + 20
+
+
+async def test_a_look_that_fails_does_not_end_the_watchdog(
+    worker: Worker, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is logged, and the worker that stands still is ended all the same."""
+    errors = iter([RuntimeError("Faust changed")])
+    look = Watch.look
+
+    def look_or_fail(watching: Watch) -> None:
+        for error in errors:
+            raise error
+        look(watching)
+
+    monkeypatch.setattr(Watch, "look", look_or_fail)
+    assert "tables are being recovered" in await kept(1000, kafka_answers=True)
 
 
 STANDS_STILL = """
