@@ -8,6 +8,8 @@ Faust 0.15.3 and mode 0.7. `tests/streaming/test_faust_fixes.py` fails when one 
 | `FixedApp._consumer_wait_empty` | waits for messages that were read ahead and thrown away: a rebalance never ends |
 | `FixedRecovery.on_recovery_completed` | messages read between seek and resume are thrown away and committed |
 | `FixedTableManager.recovery` | the recovery above is never built |
+| `FixedTableManager.on_start` | every start sleeps one second |
+| `refetch_dropped` | a recovery after a rebalance may wait for ever for messages that a fetch in flight dropped |
 | `message.acked`, `message.tracked` | a cancelled event is committed; a dead letter is never committed |
 | `_recovery`, `_consumer` | asking by the public property builds them, on the event loop that asks |
 | `_committed_offset`, `_read_offset` | no public way to see what is committed: a stalled worker looks busy |
@@ -15,6 +17,7 @@ Faust 0.15.3 and mode 0.7. `tests/streaming/test_faust_fixes.py` fails when one 
 """
 
 import types
+from collections.abc import Mapping
 from typing import Any
 
 import faust
@@ -29,7 +32,8 @@ class FixedRecovery(Recovery):
 
     When recovery is over, Faust resumes the stream partitions, seeks them to the committed offsets, and only then
     resumes the flow, which empties the agents' queues. If the flow was running already (a changelog was read),
-    messages read between the seek and that moment are thrown away, counted as a gap, and committed.
+    messages read between the seek and that moment are thrown away, counted as a gap, and committed: faust-streaming
+    issue 596.
     """
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
@@ -40,9 +44,19 @@ class FixedRecovery(Recovery):
 
 
 class FixedTableManager(TableManager):
-    """A table manager with the fixed recovery."""
+    """A table manager with the fixed recovery, that starts at once."""
 
     _recovery: Any = None
+
+    async def on_start(self) -> None:
+        """Register the tables and start the recovery, without Faust's sleep of one second before it.
+
+        The sleep leaves time to declare tables late; these are declared by importing `tables/`. No rebalance needs it:
+        topics are subscribed to only after `_update_channels`, and a rebalance before the recovery runs is kept in its
+        event. Nor does it prevent the recovery that never ends (`refetch_dropped`): that was reproduced with it.
+        """
+        await self._update_channels()
+        await self.recovery.start()
 
     @property
     def recovery(self) -> Any:
@@ -62,10 +76,40 @@ class FixedApp(faust.App):
         consumer = super()._new_consumer()
         ack = consumer.ack
         consumer.ack = lambda message: bool(message.tracked) and ack(message)
+        refetch_dropped(consumer)
         return consumer
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         await self.wait_for_events()
+
+
+def refetch_dropped(consumer: Any) -> None:
+    """Make a consumer fetch again the messages that its `getmany` would drop; call it once per consumer.
+
+    A fetch that is in flight when a rebalance begins ends up to a second later. aiokafka has moved the positions on by
+    then, but Faust drops the messages: the flow is stopped, or their partitions are not active. (aiokafka returns
+    messages of every partition if the set of active ones is empty, and Faust empties its own set during the fetch:
+    robinhood/faust pull request 69.) Faust then seeks to the committed offsets (faust-streaming pull request 256), but
+    a changelog has none. If this happens after the recovery's seek, the recovery waits for ever for those messages.
+
+    No seek can come between the fetch and the one here: both are one step of the consumer thread's event loop.
+    """
+    thread = consumer._thread  # noqa: SLF001
+    fetch = thread._fetch_records  # noqa: SLF001
+
+    async def fetch_records(kafka: Any, active: set[TP] | None, **options: Any) -> Mapping[TP, list[Any]]:
+        fetched = dict(await fetch(kafka, active, **options))
+        for tp in fetched.keys() - _delivered(consumer, active, set(fetched)):
+            kafka.seek(tp, fetched.pop(tp)[0].offset)
+        return fetched
+
+    thread._fetch_records = fetch_records  # noqa: SLF001
+
+
+def _delivered(consumer: Any, active: set[TP] | None, fetched: set[TP]) -> set[TP]:
+    if not consumer.flow_active:
+        return set()
+    return fetched if active is None else fetched & (active | consumer._buffered_partitions)  # noqa: SLF001
 
 
 def leave_unacknowledged(message: Message) -> None:
@@ -87,16 +131,20 @@ def is_recovered(app: faust.App) -> bool:
     )
 
 
-def recovered_offsets(app: faust.App) -> int:
-    """Return the sum of the changelog offsets read so far: it moves while tables are recovered."""
+def recovered_offsets(app: faust.App) -> dict[TP, int]:
+    """Return the changelog offsets read so far; Faust keeps None for a partition it has not read yet, left out here."""
     recovery = app.tables._recovery  # noqa: SLF001
-    return sum((recovery.active_offsets or {}).values()) if recovery else 0
+    return _known(recovery.active_offsets) if recovery else {}
 
 
-def committed_offsets(app: faust.App) -> int:
-    """Return the sum of the committed offsets: it moves while messages are processed."""
+def committed_offsets(app: faust.App) -> dict[TP, int]:
+    """Return the committed offsets; partitions without a commit are left out."""
     consumer = app._consumer  # noqa: SLF001
-    return sum(offset or 0 for offset in consumer._committed_offset.values()) if consumer else 0  # noqa: SLF001
+    return _known(consumer._committed_offset) if consumer else {}  # noqa: SLF001
+
+
+def _known(offsets: Mapping[TP, int | None]) -> dict[TP, int]:
+    return {tp: offset for tp, offset in offsets.items() if offset is not None}
 
 
 def lag(app: faust.App, partition: TP) -> int | None:

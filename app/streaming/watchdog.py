@@ -12,7 +12,7 @@ import faulthandler
 import os
 import sys
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -41,8 +41,9 @@ class Watchdog:
     def __init__(self, of: Settings) -> None:
         self._settings = of
         self._names = {spec.full_name(of) for spec in topics.ALL}
-        self._moved_s = time.monotonic()
-        self._seen: Hashable = None
+        self._moved_s = self._changed_s = time.monotonic()
+        self._furthest: dict[Hashable, float] = {}
+        self._was_running = False
 
     def lag(self) -> dict[str, int]:
         """Return the messages not yet processed and committed, per topic; commits come every few seconds."""
@@ -63,25 +64,40 @@ class Watchdog:
         return faust_fixes.is_recovered(app)
 
     def observe(self) -> None:
-        """Record whether anything moved since the last call; without lag, standing still is fine."""
-        now = self._progress()
-        if now != self._seen or (self.is_running() and not any(self.lag().values())):
-            self._moved_s = time.monotonic()
-        self._seen = now
+        """Record whether anything moved on since the last call; without lag, standing still is fine."""
+        now_s, running = time.monotonic(), self.is_running()
+        if self._has_moved_on() or (running and not any(self.lag().values())):
+            self._moved_s = now_s
+        if running != self._was_running:
+            self._was_running, self._changed_s = running, now_s
 
-    def _progress(self) -> Hashable:
-        return (
-            tuple(PROGRESS.second.items()), faust_fixes.recovered_offsets(app), faust_fixes.committed_offsets(app),
-            SERVING.ready.is_set(), self.is_running(),
-        )  # fmt: skip
+    def _has_moved_on(self) -> bool:
+        # The furthest of each counts: an offset that falls back in a rebalance and comes again is no progress.
+        further = {name: value for name, value in self._progress().items() if value > self._furthest.get(name, -1)}
+        self._furthest.update(further)
+        return bool(further)
+
+    def _progress(self) -> dict[Hashable, float]:
+        kinds: dict[str, Mapping[Any, float]] = {
+            "compiled": {"": int(SERVING.ready.is_set())},
+            "second": PROGRESS.second,
+            "recovered": faust_fixes.recovered_offsets(app),
+            "committed": faust_fixes.committed_offsets(app),
+        }
+        return {(kind, name): value for kind, values in kinds.items() for name, value in values.items()}
 
     def stall_reason(self, more_s: float = 0.0) -> str:
-        """Return why the worker must be restarted, if it stood still `more_s` seconds too long, or ""."""
+        """Return why the worker must be restarted, if it stood still `more_s` seconds too long, or "".
+
+        A rebalance gives it the time of a start again, but many of them not for ever.
+        """
         self.observe()
-        still_s = time.monotonic() - self._moved_s
-        if still_s <= (STUCK_S if self.is_running() else START_S) + more_s:
+        now_s, running = time.monotonic(), self.is_running()
+        still_s = now_s - self._moved_s
+        limit_s = (STUCK_S if running else START_S) + more_s
+        if now_s - max(self._moved_s, self._changed_s) <= limit_s and still_s <= START_S + STUCK_S + more_s:
             return ""
-        why = f"lag {self.lag()}" if self.is_running() else self.not_ready_reason()
+        why = f"lag {self.lag()}" if running else self.not_ready_reason()
         return f"no progress for {still_s:.0f} s: {why}"
 
     def not_ready_reason(self) -> str:
@@ -96,13 +112,19 @@ class Watchdog:
             while True:
                 # Fires in a thread of its own unless it is set again in time: a blocked loop cannot notice itself.
                 faulthandler.dump_traceback_later(START_S + END_S, exit=True, file=2)
-                if self.stall_reason(-2 * OBSERVE_S) and not await _answers(self._settings):
-                    self._moved_s = time.monotonic()
-                if reason := self.stall_reason(END_S):
-                    exit_process(reason)
+                try:
+                    await self._exit_if_stalled()
+                except Exception:  # one error must not leave the worker without a watchdog
+                    log.exception("watchdog failed; it tries again", after_s=OBSERVE_S)
                 await asyncio.sleep(OBSERVE_S)
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+    async def _exit_if_stalled(self) -> None:
+        if self.stall_reason(-2 * OBSERVE_S) and not await _answers(self._settings):
+            self._moved_s = time.monotonic()
+        if reason := self.stall_reason(END_S):
+            exit_process(reason)
 
 
 def exit_process(reason: str) -> None:

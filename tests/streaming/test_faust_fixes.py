@@ -12,6 +12,7 @@ import pytest
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
@@ -52,6 +53,8 @@ def message(offset: int = 7) -> Message:
         (Consumer, "ack", ["self", "message"]),
         (Consumer, "stop_flow", ["self"]),
         (Recovery, "on_recovery_completed", ["self", "generation_id"]),
+        (TableManager, "_update_channels", ["self"]),
+        (AIOKafkaConsumerThread, "_fetch_records", ["self", "consumer", "active_partitions", "timeout", "max_records"]),
         (Recovery, "__init__", ["self", "app", "tables", "kwargs"]),
     ],
 )
@@ -68,6 +71,10 @@ def test_what_is_replaced_has_the_parameters_it_had(owner: type, name: str, para
         (Consumer, "ack", ["message.acked", "_committed_offset"]),
         (Consumer, "__init__", ["self._committed_offset", "self._read_offset"]),
         (TableManager, "on_stop", ["self._recovery"]),
+        (TableManager, "on_start", ["self._update_channels()", "self.recovery.start()"]),
+        (Consumer, "getmany", ["self._buffered_partitions", "self.flow_active"]),
+        (AIOKafkaConsumerThread, "getmany", ["self._fetch_records"]),
+        (ThreadDelegateConsumer, "__init__", ["self._thread"]),
         (Recovery, "__init__", ["self.active_offsets", "self.completed"]),
         (Recovery, "_set_recovery_ended", ["self.in_recovery"]),
     ],
@@ -112,7 +119,7 @@ async def test_a_dead_letter_is_acknowledged(app: Any, consumer: Any, monkeypatc
 async def test_asking_builds_neither_recovery_nor_consumer(app: Any) -> None:
     """Built too early they belong to the event loop that asks, and the worker waits for its tables for ever."""
     assert faust_fixes.is_recovered(app) is False
-    assert (faust_fixes.recovered_offsets(app), faust_fixes.committed_offsets(app)) == (0, 0)
+    assert (faust_fixes.recovered_offsets(app), faust_fixes.committed_offsets(app)) == ({}, {})
     assert (app.tables._recovery, app._consumer) == (None, None)
 
 

@@ -1,6 +1,8 @@
 """When a worker stands still, and when it only waits."""
 
 import asyncio
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ from faust.types import TP
 from app.settings import Settings
 from app.streaming import admission, watchdog
 from app.streaming.watchdog import END_S, START_S, STUCK_S, Watchdog
+from app.up.supervisor import Supervisor
 
 PLACE = TP("btc.ticks", 2)
 
@@ -47,11 +50,11 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 def test_before_its_tables_are_recovered_a_worker_is_not_ready(worker: Worker) -> None:
     """Looking makes none of Faust's parts: made too early they belong to the wrong loop."""
-    looking = Watchdog(Settings())
-    assert looking.not_ready_reason() == "tables are being recovered"
+    watching = Watchdog(Settings())
+    assert watching.not_ready_reason() == "tables are being recovered"
     assert worker.tables._recovery is None
     worker.run()
-    assert looking.not_ready_reason() == ""
+    assert watching.not_ready_reason() == ""
 
 
 @pytest.mark.parametrize("state", ["rebalancing", "should_stop"])
@@ -65,9 +68,9 @@ def test_a_worker_that_rebalances_or_stops_is_not_ready(worker: Worker, state: s
 def test_without_lag_standing_still_is_fine(worker: Worker) -> None:
     """A quiet hour is not a failure."""
     worker.run()
-    looking = Watchdog(Settings())
+    watching = Watchdog(Settings())
     worker.now_s = 3600.0
-    assert looking.stall_reason() == ""
+    assert watching.stall_reason() == ""
 
 
 def test_lag_counts_what_is_not_committed_and_only_on_the_walk(worker: Worker) -> None:
@@ -90,31 +93,53 @@ def test_the_first_message_ever_is_lag_until_it_is_committed(worker: Worker) -> 
 def test_lag_without_progress_is_named_after_a_while(worker: Worker) -> None:
     """Half a minute without a commit although there is work."""
     worker.run()
-    looking = Watchdog(Settings())
+    watching = Watchdog(Settings())
     worker.end = 14
-    looking.observe()
+    watching.observe()
     worker.now_s = STUCK_S - 1
-    assert looking.stall_reason() == ""
+    assert watching.stall_reason() == ""
     worker.now_s = STUCK_S + 1
-    assert looking.stall_reason() == "no progress for 31 s: lag {'btc.ticks': 4}"
+    assert watching.stall_reason() == "no progress for 31 s: lag {'btc.ticks': 4}"
     worker.committed[PLACE] = 11
-    assert looking.stall_reason() == ""
+    assert watching.stall_reason() == ""
 
 
 def test_a_recovery_that_moves_on_may_take_its_time(worker: Worker) -> None:
     """A big changelog is progress; one that stands still is not."""
     worker.tables._recovery, worker.recovery.in_recovery = worker.recovery, True
-    looking = Watchdog(Settings())
+    watching = Watchdog(Settings())
     for step in range(1, 5):
         worker.now_s = step * (START_S - 1)
         worker.recovery.active_offsets = {PLACE: step}
-        assert looking.stall_reason() == ""
+        assert watching.stall_reason() == ""
     worker.now_s += START_S + 1
-    assert "tables are being recovered" in looking.stall_reason()
+    assert "tables are being recovered" in watching.stall_reason()
 
 
-class EndedError(Exception):
-    """Instead of the end of the process."""
+def test_offsets_that_are_not_read_yet_are_no_error(worker: Worker) -> None:
+    """Between a rebalance and its recovery Faust keeps None for a partition that is new here."""
+    worker.run()
+    worker.recovery.active_offsets = {PLACE: None}
+    worker.consumer._committed_offset = {PLACE: 10, TP("btc.ticks", 3): None}
+    assert Watchdog(Settings()).stall_reason() == ""
+
+
+def test_rebalances_are_not_progress(worker: Worker) -> None:
+    """Partitions that come and go with their offsets only postpone the end of a worker that stands still."""
+    worker.run()
+    worker.end, worker.recovery.active_offsets = 14, {PLACE: 30}
+    watching = Watchdog(Settings())
+    watching.observe()
+    while not watching.stall_reason() and worker.now_s < 1000.0:
+        worker.now_s += 10.0
+        worker.rebalancing = not worker.rebalancing
+        worker.committed.clear() if worker.rebalancing else worker.committed.update({PLACE: 10})
+        worker.recovery.active_offsets = {} if worker.rebalancing else {PLACE: 30}
+    assert worker.now_s <= START_S + STUCK_S + 20.0
+
+
+class EndedError(BaseException):
+    """Instead of the end of the process, which nothing catches either."""
 
 
 @pytest.fixture
@@ -154,6 +179,57 @@ async def test_a_worker_that_never_gets_ready_ends_itself(worker: Worker, kept: 
     """With one line, some time after its probe began to fail."""
     assert "tables are being recovered" in await kept(1000, kafka_answers=True)
     assert START_S + END_S < worker.now_s < START_S + END_S + 20
+
+
+async def test_a_later_recovery_that_stands_still_ends_the_worker(worker: Worker, kept: Any) -> None:
+    """The worker ran before; after a rebalance its recovery waits for messages that never come."""
+    worker.run()
+    worker.rebalancing, worker.recovery.in_recovery = True, True
+    worker.recovery.active_offsets = {PLACE: 20}
+    assert "tables are being recovered" in await kept(1000, kafka_answers=True)
+    assert START_S + END_S < worker.now_s < START_S + END_S + 20
+
+
+async def test_an_error_does_not_end_the_watchdog(worker: Worker, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is logged, and the worker that stands still is ended all the same."""
+    errors = iter([RuntimeError("Faust changed")])
+    observe = Watchdog.observe
+
+    def observe_or_fail(watching: Watchdog) -> None:
+        for error in errors:
+            raise error
+        observe(watching)
+
+    monkeypatch.setattr(Watchdog, "observe", observe_or_fail)
+    assert "tables are being recovered" in await kept(1000, kafka_answers=True)
+
+
+STANDS_STILL = """
+import asyncio
+from types import SimpleNamespace
+from app.streaming import watchdog
+from app.settings import Settings
+
+async def answers(_of):
+    return True
+
+recovery = SimpleNamespace(completed=asyncio.Event(), in_recovery=True, active_offsets={})
+watchdog.app = SimpleNamespace(tables=SimpleNamespace(_recovery=recovery), _consumer=None, rebalancing=True)
+watchdog.SERVING.ready.set()
+watchdog.START_S, watchdog.END_S, watchdog.OBSERVE_S, watchdog._answers = 1.0, 1.0, 0.1, answers
+asyncio.run(watchdog.Watchdog(Settings()).run())
+"""
+
+
+@pytest.mark.slow
+async def test_the_supervisor_restarts_a_worker_whose_recovery_stands_still(tmp_path: Path) -> None:
+    """Under `btc up` the end is named and the worker started again."""
+    said: list[str] = []
+    async with Supervisor(tmp_path, said.append) as supervisor, asyncio.timeout(60):
+        child = await supervisor.start("worker", [sys.executable, "-c", STANDS_STILL], {})
+        while not child.restarts:
+            await asyncio.sleep(0.1)
+    assert "worker ended (exit code 1: btc worker: no progress for 2 s: tables are being recovered" in said[0]
 
 
 async def test_while_kafka_does_not_answer_it_waits(kept: Any) -> None:
