@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("app", "agents", "tables")
 # Metaphors that once stood for words of the field; in pieces where this file would find itself.
-WORDS = ("ro" + "oms?", "do" + "ors?", "corri" + "dors?", "hou" + "se", "stre" + "et", "la" + "nes?", "wi" + "sh(?:es)?",
-         "stan" + "ding", "de" + "ed", "pul" + "se", "he" + "ard?")  # fmt: skip
+WORDS = ("ro" + "oms?", "do" + "ors?", "corri" + "dors?", "hou" + "se", "stre" + "et", "la" + "nes?",
+         "wi" + "sh(?:es)?", "stan" + "ding", "de" + "ed", "pul" + "se", "he" + "ard?")  # fmt: skip
 METAPHORS = re.compile(rf"(?:^|_)({'|'.join(WORDS)})(?:_|$)")
 PRIVATE = {
     "app/streaming/faust_fixes.py",
