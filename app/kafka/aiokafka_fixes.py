@@ -30,7 +30,8 @@ async def leave_group(consumer: AIOKafkaConsumer) -> None:
     """Stop a static member and leave its group at once.
 
     `stop()` lets a static member stay until its session ends. Without this an orderly shutdown leaves partitions
-    unserved for 10 s. aiokafka has no public way and no issue was found; the Java client has one (apache/kafka#17614).
+    unserved for 10 s. aiokafka has no public way; static membership is aio-libs/aiokafka#680 (open). The Java client
+    has an option (apache/kafka#17614).
     """
     consumer._coordinator._group_instance_id = None
     await consumer.stop()
