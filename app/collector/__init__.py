@@ -4,5 +4,5 @@
                         exchange_clock ▶      ▲            ▲
                                          rest_client   group_membership
 
-Each module imports only from its left; `collector.Collector` puts them together.
+No module imports one to its right (`.importlinter` holds the order); `collector.Collector` wires them.
 """

@@ -47,7 +47,7 @@ class Collector:
 
     @property
     def progress(self) -> dict[str, float]:
-        """Figures for the heartbeat, updated in place twice a second."""
+        """Figures for the heartbeat, always the same dict, updated twice a second."""
         return self._metrics.progress
 
     def stall_reason(self) -> str:

@@ -1,11 +1,11 @@
 """Stand-ins for Kafka and the exchange in the collector's unit tests."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
-from app.collector.group_membership import GroupMembership
+from app.collector.group_membership import GroupMembership, OnPartitions
 from app.collector.market_data import MarketData
 from app.collector.ticks_log import PartitionTail, TicksLog
 from app.domain.ticks import Event
@@ -43,16 +43,15 @@ class FakeMembership(GroupMembership):
 
     def __init__(self) -> None:
         self.stopped = False
-        self.assign = self.revoke = _nothing
+        self.assign: OnPartitions = _nothing
+        self.revoke: OnPartitions = _nothing
 
     @property
     def generation(self) -> int:
         """The group's generation."""
         return 4
 
-    async def start(
-        self, on_assigned: Callable[[set[int]], Awaitable[None]], on_revoked: Callable[[set[int]], Awaitable[None]]
-    ) -> None:
+    async def start(self, on_assigned: OnPartitions, on_revoked: OnPartitions) -> None:
         """Join."""
         self.assign, self.revoke = on_assigned, on_revoked
 

@@ -10,6 +10,7 @@ from app.clock import Clock, wall_ms
 from app.collector import collector as module
 from app.collector.collector import Collector, MembershipEndedError
 from app.collector.partitions import Partitions
+from app.kafka import topics
 from app.settings import Settings
 
 
@@ -68,7 +69,7 @@ async def test_an_error_of_kafka_ends_the_membership_with_its_reason(
     collector: Collector, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """As itself, or from the tasks of a group."""
-    monkeypatch.setattr(module.topics, "ensure", failing(error))
+    monkeypatch.setattr(topics, "ensure", failing(error))
     with pytest.raises(MembershipEndedError, match="KafkaError: gone"):
         await collector._run_membership()
 
@@ -78,7 +79,7 @@ async def test_a_mistake_in_the_code_is_not_taken_for_an_error_of_kafka(
 ) -> None:
     """It ends the process."""
     group = ExceptionGroup("tasks", [KafkaError("gone"), ZeroDivisionError()])
-    monkeypatch.setattr(module.topics, "ensure", failing(group))
+    monkeypatch.setattr(topics, "ensure", failing(group))
     with pytest.raises(ExceptionGroup, match="tasks"):
         await collector._run_membership()
 
@@ -93,7 +94,7 @@ async def test_a_membership_that_ended_is_followed_by_another(
         attempts.put_nowait(1)
         raise KafkaError("gone")
 
-    monkeypatch.setattr(module.topics, "ensure", ensure)
+    monkeypatch.setattr(topics, "ensure", ensure)
     monkeypatch.setattr(module, "FIRST_WAIT_S", 0.001)
     task = asyncio.create_task(collector._run_memberships())
     async with asyncio.timeout(2.0):

@@ -1,5 +1,6 @@
 """Gaps in the trade ids are filled over REST."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -101,6 +102,6 @@ async def test_trades_that_are_only_out_of_order_need_no_request(monkeypatch: py
     async def receive_it(_seconds: float) -> None:
         cutter.add(trade(2))
 
-    monkeypatch.setattr(gap_filling.asyncio, "sleep", receive_it)
+    monkeypatch.setattr(asyncio, "sleep", receive_it)
     assert await fill_gaps(cutter, "BTCUSDT", rest) == 0
     assert rest.asked == []

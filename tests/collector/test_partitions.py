@@ -95,7 +95,7 @@ async def test_a_revoked_partition_is_filled_no_longer_and_everything_closed_is_
         await membership.until_filled()
         membership.ticks_log.available.clear()
         await asyncio.sleep(0.15)
-        revocation = asyncio.create_task(membership.group.revoke({2, 3}))
+        revocation = asyncio.ensure_future(membership.group.revoke({2, 3}))
         await asyncio.sleep(0.05)
         assert membership.partitions.count == 0
         assert not revocation.done()

@@ -262,8 +262,8 @@ async def test_seconds_wait_for_a_broker_that_restarts_and_none_is_lost(settings
     assert_complete(kept, up_to_now(kept))
 
 
-async def test_a_replica_that_stops_in_order_hands_over_at_once(settings: Settings) -> None:
-    """Nobody waits for the session of a member that said goodbye."""
+async def test_a_replica_that_shuts_down_hands_over_at_once(settings: Settings) -> None:
+    """It leaves the group, so no session has to end first."""
     async with collecting(settings.model_copy(update={"instance": "z"})) as other:
         await until(lambda: other.progress.get("second", 0) >= FIRST_SECOND + 20)
         async with collecting(settings.model_copy(update={"instance": "a"})) as first:
