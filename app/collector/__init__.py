@@ -4,5 +4,5 @@
                         exchange_clock ▶      ▲            ▲
                                          rest_client   group_membership
 
-No module imports one to its right (`.importlinter` holds the order); `collector.Collector` wires them.
+Data flows to the right. `collector.Collector` wires the modules, `.importlinter` holds the order of their imports.
 """

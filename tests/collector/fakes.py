@@ -7,8 +7,9 @@ from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.group_membership import GroupMembership, OnPartitions
 from app.collector.market_data import MarketData
+from app.collector.rest_client import ROWS, RestClient
 from app.collector.ticks_log import PartitionTail, TicksLog
-from app.domain.ticks import Event
+from app.domain.ticks import Event, Trade
 from app.records import TickBatch
 from app.settings import Settings
 
@@ -62,6 +63,22 @@ class FakeMembership(GroupMembership):
     async def stop(self) -> None:
         """Leave."""
         self.stopped = True
+
+
+class FakeRest(RestClient):
+    """An exchange that has these trades; the first requests fail, the next ones are answered with nothing."""
+
+    def __init__(self, trades: list[Trade], *, failures: int = 0, empty: int = 0) -> None:
+        self.trades, self.failures, self.empty, self.asked = trades, failures, empty, list[int]()
+
+    async def get_trades(self, symbol: str, from_id: int) -> list[Trade]:
+        """Answer as `aggTrades?fromId` does."""
+        self.asked.append(from_id)
+        if len(self.asked) <= self.failures:
+            raise TimeoutError("slow")
+        if len(self.asked) <= self.failures + self.empty:
+            return []
+        return [trade for trade in self.trades if trade.id >= from_id and trade.symbol == symbol][:ROWS]
 
 
 async def _nothing(_partitions: set[int]) -> None:

@@ -11,7 +11,7 @@ from app.collector.rest_client import RestClient
 from app.settings import Settings
 
 
-class FakeRest(RestClient):
+class FakeClock(RestClient):
     """An exchange whose REST API fails some times and then shows rising clocks."""
 
     def __init__(self, failures: int) -> None:
@@ -26,7 +26,7 @@ class FakeRest(RestClient):
         return Clock(float(self.reads), 0.0, rate)
 
 
-async def read(rest: FakeRest, count: int) -> list[Clock]:
+async def read(rest: FakeClock, count: int) -> list[Clock]:
     """Return the first clocks that are published."""
     clocks: asyncio.Queue[Clock] = asyncio.Queue()
     task = asyncio.create_task(exchange_clock.run(Settings(speed=20.0), rest, clocks.put_nowait))
@@ -39,7 +39,7 @@ async def read(rest: FakeRest, count: int) -> list[Clock]:
 async def test_the_clock_is_read_at_once_and_then_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the replay's speed."""
     monkeypatch.setattr(exchange_clock, "READ_EVERY_S", 0.01)
-    rest = FakeRest(failures=0)
+    rest = FakeClock(failures=0)
     assert [clock.exchange_anchor_ms for clock in await read(rest, 3)] == [1.0, 2.0, 3.0]
     assert set(rest.rates) == {20.0}
 
@@ -49,7 +49,7 @@ async def test_an_exchange_that_does_not_answer_is_asked_again_with_advice_in_th
 ) -> None:
     """Without its clock no second is closed."""
     with stamina.set_testing(True, attempts=5):
-        clocks = await read(FakeRest(failures=2), 1)
+        clocks = await read(FakeClock(failures=2), 1)
     assert clocks[0].exchange_anchor_ms == 3.0
     logged = "".join(capsys.readouterr())
     assert logged.count("cannot be reached (TimeoutError): check the network") == 2

@@ -8,30 +8,19 @@ import stamina
 
 from app.collector import gap_filling
 from app.collector.gap_filling import fill_gaps
-from app.collector.rest_client import ROWS, RestClient
 from app.domain.cutter import Cutter
 from app.domain.ticks import Trade
-
-
-class FakeRest(RestClient):
-    """An exchange that has these trades, after some failures or empty answers."""
-
-    def __init__(self, ids: list[int], *, failures: int = 0, empty: int = 0) -> None:
-        self.ids, self.failures, self.empty, self.asked = ids, failures, empty, list[int]()
-
-    async def get_trades(self, symbol: str, from_id: int) -> list[Trade]:
-        """Answer as `aggTrades?fromId` does."""
-        self.asked.append(from_id)
-        if len(self.asked) <= self.failures:
-            raise TimeoutError("slow")
-        if len(self.asked) <= self.failures + self.empty:
-            return []
-        return [trade(trade_id, symbol) for trade_id in self.ids if trade_id >= from_id][:ROWS]
+from tests.collector.fakes import FakeRest
 
 
 def trade(trade_id: int, symbol: str = "BTCUSDT") -> Trade:
     """Return a trade of second 100."""
     return Trade(symbol, trade_id, 100_100, 1.0, 1.0, True)
+
+
+def exchange_with(ids: list[int], *, failures: int = 0, empty: int = 0) -> FakeRest:
+    """Return an exchange that has these trades."""
+    return FakeRest([trade(trade_id) for trade_id in ids], failures=failures, empty=empty)
 
 
 def cutter_with(*ids: int) -> Cutter:
@@ -58,14 +47,14 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def test_skipped_trades_are_fetched_and_nothing_else_is_added() -> None:
     """REST returns later trades too; they come by the stream."""
     cutter = cutter_with(1, 2, 6)
-    assert await fill_gaps(cutter, "BTCUSDT", FakeRest(list(range(1, 9)))) == 3
+    assert await fill_gaps(cutter, "BTCUSDT", exchange_with(list(range(1, 9)))) == 3
     assert ids_of(cutter) == [1, 2, 3, 4, 5, 6]
     assert cutter.markets["BTCUSDT"].missing == 0
 
 
 async def test_ids_that_the_exchange_passes_over_do_not_exist() -> None:
     """They count as missing and are not asked for again."""
-    cutter, rest = cutter_with(1, 6), FakeRest([1, 2, 5, 6, 7])
+    cutter, rest = cutter_with(1, 6), exchange_with([1, 2, 5, 6, 7])
     assert await fill_gaps(cutter, "BTCUSDT", rest) == 2
     assert cutter.close(1.0, 1).symbols["BTCUSDT"].missing == 2
     assert rest.asked == [2]
@@ -73,14 +62,14 @@ async def test_ids_that_the_exchange_passes_over_do_not_exist() -> None:
 
 async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
     """Binance's limit."""
-    rest = FakeRest(list(range(2500)))
+    rest = exchange_with(list(range(2500)))
     assert await fill_gaps(cutter_with(0, 2400), "BTCUSDT", rest) == 2399
     assert rest.asked == [1, 1001, 2001]
 
 
 async def test_a_failed_or_empty_answer_is_tried_again() -> None:
     """The REST API is a little behind the streams."""
-    cutter, rest = cutter_with(1, 4), FakeRest([2, 3, 4], failures=2, empty=3)
+    cutter, rest = cutter_with(1, 4), exchange_with([2, 3, 4], failures=2, empty=3)
     assert await fill_gaps(cutter, "BTCUSDT", rest) == 2
     assert len(rest.asked) == 6
     assert ids_of(cutter) == [1, 2, 3, 4]
@@ -88,7 +77,7 @@ async def test_a_failed_or_empty_answer_is_tried_again() -> None:
 
 async def test_after_the_last_attempt_the_gaps_are_given_up_and_counted_as_missing() -> None:
     """Two minutes with the pauses."""
-    cutter, rest = cutter_with(1, 4), FakeRest([], failures=99)
+    cutter, rest = cutter_with(1, 4), exchange_with([], failures=99)
     assert await fill_gaps(cutter, "BTCUSDT", rest) == 0
     assert len(rest.asked) == gap_filling.ATTEMPTS
     assert not list(cutter.holes())
@@ -97,7 +86,7 @@ async def test_after_the_last_attempt_the_gaps_are_given_up_and_counted_as_missi
 
 async def test_trades_that_are_only_out_of_order_need_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """They come within the first wait."""
-    cutter, rest = cutter_with(1, 3), FakeRest([2])
+    cutter, rest = cutter_with(1, 3), exchange_with([2])
 
     async def receive_it(_seconds: float) -> None:
         cutter.add(trade(2))

@@ -10,24 +10,12 @@ import stamina
 from app.collector import gap_filling, partitions
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.partitions import Partitions
-from app.collector.rest_client import RestClient
 from app.collector.ticks_log import PartitionTail
 from app.domain.ticks import Trade
 from app.settings import Settings
-from tests.collector.fakes import NOW_S, SPEED, FakeMembership, FakeTicksLog, ready_market
+from tests.collector.fakes import NOW_S, SPEED, FakeMembership, FakeRest, FakeTicksLog, ready_market
 
 SETTINGS = Settings(symbols=("BTCUSDT",), partitions=8, speed=SPEED)  # BTCUSDT: partition 2
-
-
-class FakeRest(RestClient):
-    """An exchange that has every trade."""
-
-    def __init__(self) -> None:
-        pass
-
-    async def get_trades(self, symbol: str, from_id: int) -> list[Trade]:
-        """Return one trade."""
-        return [Trade(symbol, from_id, NOW_S * 1000, 1.0, 1.0, True)]
 
 
 class Membership:
@@ -36,8 +24,9 @@ class Membership:
     def __init__(self, tail: PartitionTail | None) -> None:
         self.group, self.ticks_log, self.metrics = FakeMembership(), FakeTicksLog(tail), CollectorMetrics()
         self.market = ready_market(SETTINGS, self.metrics)
+        rest = FakeRest([Trade("BTCUSDT", trade_id, NOW_S * 1000, 1.0, 1.0, True) for trade_id in range(1, 9)])
         self.partitions = Partitions(
-            SETTINGS, self.group, self.ticks_log, self.market, FakeRest(), self.metrics
+            SETTINGS, self.group, self.ticks_log, self.market, rest, self.metrics
         )  # fmt: skip
         self.task = asyncio.create_task(self.partitions.run())
 

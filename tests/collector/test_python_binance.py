@@ -18,7 +18,7 @@ from app.collector.python_binance import StreamSocket, block_s, rest_client, use
 FRAMES = 500  # five times what python-binance's queue holds
 
 
-class FakeConnection:
+class FakeWebSocket:
     """Stands in for `websockets.connect`: frames, then an error or nothing."""
 
     def __init__(self, frames: int, *, breaks: bool) -> None:
@@ -26,7 +26,7 @@ class FakeConnection:
         self._frames, self._breaks = iter(range(frames)), breaks
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
-    def __call__(self, url: str, **options: Any) -> "FakeConnection":
+    def __call__(self, url: str, **options: Any) -> "FakeWebSocket":
         """Connect."""
         self.calls.append((url, options))
         return self
@@ -48,9 +48,9 @@ class FakeConnection:
         """Close."""
 
 
-def connects(monkeypatch: pytest.MonkeyPatch, frames: int = 0, *, breaks: bool = False) -> FakeConnection:
+def connects(monkeypatch: pytest.MonkeyPatch, frames: int = 0, *, breaks: bool = False) -> FakeWebSocket:
     """Let the library connect to a fake."""
-    fake = FakeConnection(frames, breaks=breaks)
+    fake = FakeWebSocket(frames, breaks=breaks)
     monkeypatch.setattr(websockets, "connect", fake)
     return fake
 

@@ -6,29 +6,14 @@ import stamina
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import MarketData
-from app.collector.rest_client import ROWS, RestClient
 from app.collector.takeover import ATTEMPTS, LONGEST_GAP_S, take_over
 from app.collector.ticks_log import PartitionTail
 from app.domain.cutter import Cutter
 from app.domain.ticks import Event, Quote, Trade
 from app.settings import Settings
+from tests.collector.fakes import FakeRest
 
 NOW_S = 1_000_000
-
-
-class FakeRest(RestClient):
-    """An exchange that has these trades."""
-
-    def __init__(self, trades: list[Trade], failures: int = 0) -> None:
-        self.known, self.failures, self.asked = trades, failures, list[int]()
-
-    async def get_trades(self, symbol: str, from_id: int) -> list[Trade]:
-        """Answer as `aggTrades?fromId` does."""
-        self.asked.append(from_id)
-        self.failures -= 1
-        if self.failures >= 0:
-            raise TimeoutError("slow")
-        return [trade for trade in self.known if trade.id >= from_id and trade.symbol == symbol][:ROWS]
 
 
 def trade(trade_id: int, second: float) -> Trade:
