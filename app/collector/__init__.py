@@ -1,6 +1,8 @@
-"""The collector: the exchange's stream becomes one batch per partition and second; `collector.Collector` is its door.
+"""The collector: market data of the exchange becomes one batch per partition and second in `btc.ticks`.
 
-line ▶ feed ▶ intake ▶ cutter (domain/seconds.py) ▶ partitions ▶ ledger ▶ Kafka
-                ▲                                        ▲
-              refill, holes                    ownership, takeover
+    market_connection ▶ market_streams ▶ market_data ▶ partitions ▶ ticks_log ▶ Kafka
+                        exchange_clock ▶      ▲            ▲
+                                         rest_client   group_membership
+
+Data flows to the right. `collector.Collector` wires the modules, `.importlinter` holds the order of their imports.
 """

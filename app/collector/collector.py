@@ -1,116 +1,130 @@
-"""The collector: the exchange's stream becomes one batch per partition and second in `btc.ticks`.
+"""The collector: market data of the exchange becomes one batch per partition and second in `btc.ticks`.
 
-    frame ─intake▶ event ─cutter▶ open second ─close▶ TickBatch ─ledger▶ Kafka
+    frame ─MarketData▶ event ─OpenSeconds▶ open second ─close▶ TickBatch ─TicksLog▶ Kafka
 
-What enters: settings. What leaves: `btc.ticks`, of those partitions that the group gives to this replica. Nothing is
-kept: a partition that is gained goes on from its last batch in Kafka.
+It fills the partitions that the group assigns to this replica and keeps nothing: a partition goes on from its newest
+batch in Kafka.
 """
 
 import asyncio
-import time
 
 from aiokafka.errors import KafkaError
 
+from app.collector import exchange_clock
 from app.collector.collector_metrics import CollectorMetrics
-from app.collector.intake import Intake
-from app.collector.market_streams import HEALTHY_S, MarketStreams, backoff_s
+from app.collector.group_membership import GroupMembership
+from app.collector.market_data import MarketData
+from app.collector.market_streams import MarketStreams
 from app.collector.partitions import Partitions
 from app.collector.rest_client import RestClient
 from app.collector.ticks_log import TicksLog
 from app.domain.ticks import Event
 from app.kafka import topics
 from app.kafka.topics import TICKS, TopicError
-from app.logs import logger
-from app.metrics import ERRORS
+from app.retry import error_reason, keep_running
 from app.settings import Settings
 
 KAFKA_ERRORS = (KafkaError, TopicError, OSError, TimeoutError)
 STUCK_S = 60.0  # wall time: longer than a broker's restart
-SHOW_S = 0.5
-log = logger("collector")
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
+SHOW_EVERY_S = 0.5
+
+
+class MembershipEndedError(Exception):
+    """A membership in the collectors' group that Kafka ended; the message is the reason."""
 
 
 class Collector:
-    """One replica: `await Collector(settings).run()`. `progress` is what it shows of itself, see `CollectorMetrics`."""
+    """One replica: `await Collector(settings).run()`; its `progress` is described in `CollectorMetrics`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._refill = RestClient(settings.exchange_rest_url)
-        self._intake = Intake(settings, self._refill, self._hear)
-        self._feed = MarketStreams(settings, self._refill.client, self._intake.receive)
-        self._partitions: Partitions | None = None
-        self.tally = CollectorMetrics()
+        self._metrics = CollectorMetrics()
+        self._rest = RestClient(settings.exchange_rest_url)
+        self._market = MarketData(settings, self._metrics, on_event=self._update)
+        self._streams = MarketStreams(settings, on_frame=self._market.receive)
+        self._partitions: Partitions | None = None  # of the current membership
 
     @property
     def progress(self) -> dict[str, float]:
-        """What it is doing, refreshed every second in place; see `CollectorMetrics`."""
-        return self.tally.progress
+        """Figures for the heartbeat, always the same dict, updated twice a second."""
+        return self._metrics.progress
 
     def stall_reason(self) -> str:
-        """Return why it makes no progress, or "": seconds it is responsible for must be written."""
+        """Return why it makes no progress, or "": the seconds of its partitions must be written."""
         lag_s = self._lag_s()
         return f"no second was written for {lag_s:.0f} s" if lag_s > STUCK_S else ""
 
     def not_ready_reason(self) -> str:
-        """Return what is missing before it can collect, or "": the exchange's clock, a place in the group."""
-        if not self._intake.ready.is_set():
-            return "the exchange has not been heard yet"
+        """Return what is missing before it can collect, or "": the exchange's clock, a membership in the group."""
+        if not self._market.ready.is_set():
+            return "the exchange's clock is not known yet"
         return "" if self._partitions else "Kafka cannot be used yet"
 
     async def run(self) -> None:
-        """Collect until cancelled; then close what is complete, write it and leave."""
+        """Collect until cancelled; then write the complete seconds and leave the group."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for step in (self._feed.run(), self._intake.keep_clock(), self._fill_partitions(), self._show()):
+                for step in (self._streams.run(), self._run_clock(), self._run_memberships(), self._show_progress()):
                     tasks.create_task(step)
         finally:
-            await self._refill.close()
+            await self._rest.close()
 
-    async def _show(self) -> None:
+    def _update(self, event: Event) -> None:
+        if self._partitions is not None:
+            self._partitions.update(event)
+
+    async def _run_clock(self) -> None:
+        # An emulator's replay waits for its first listener: its clock says nothing before the first frame.
+        await self._market.first_frame.wait()
+        await exchange_clock.run(self._settings, self._rest, self._market.update_clock)
+
+    async def _run_memberships(self) -> None:
+        await keep_running(
+            self._run_membership, "stay in the collectors' group", process="collector",
+            on=MembershipEndedError, first_wait_s=FIRST_WAIT_S, longest_wait_s=LONGEST_WAIT_S,
+        )  # fmt: skip
+
+    async def _run_membership(self) -> None:
+        try:
+            await topics.ensure(self._settings, (TICKS,))
+            async with TicksLog(self._settings) as ticks_log:
+                await self._run_partitions(ticks_log)
+        except KAFKA_ERRORS as error:
+            raise MembershipEndedError(error_reason(error)) from error
+        except BaseExceptionGroup as group:
+            if group.split(KAFKA_ERRORS)[1]:
+                raise
+            raise MembershipEndedError(_first_reason(group)) from group
+
+    async def _run_partitions(self, ticks_log: TicksLog) -> None:
+        self._partitions = Partitions(
+            self._settings, GroupMembership(self._settings), ticks_log, self._market, self._rest, self._metrics
+        )
+        try:
+            await self._partitions.run()
+        finally:
+            self._partitions = None
+
+    async def _show_progress(self) -> None:
         while True:
-            self.progress["connections"], self.progress["malformed"] = self._feed.connected, self._intake.malformed
+            self.progress["connections"] = self._streams.connection_count
             self.progress["partitions"] = self._partitions.count if self._partitions else 0
             self.progress["lag_s"] = self._lag_s()
-            await asyncio.sleep(SHOW_S)
+            await asyncio.sleep(SHOW_EVERY_S)
 
     def _lag_s(self) -> float:
-        # A replica that fills no partition now has nothing to be late with.
-        if not (self._partitions and self._partitions.count and self._intake.ready.is_set()):
+        # A replica without a partition has nothing to be late with.
+        if not (self._partitions and self._partitions.count and self._market.ready.is_set()):
             return 0.0
-        clock = self._intake.clock
-        since = self.progress.get("second", self._intake.started_ms / 1000)
-        return max((clock.exchange_ms() / 1000 - since - 1) / clock.rate, 0.0)
-
-    def _hear(self, event: Event) -> None:
-        if self._partitions is not None:
-            self._partitions.hear(event)
-
-    async def _fill_partitions(self) -> None:
-        failures = 0
-        while True:
-            started_s = time.monotonic()
-            try:
-                await self._one_membership()
-            except* KAFKA_ERRORS as errors:
-                reason = _reason(errors)
-                ERRORS.labels("collector", "kafka").inc()
-                log.warning("Kafka cannot be used, everything is taken over anew", reason=reason)
-            failures = 0 if time.monotonic() - started_s > HEALTHY_S else failures + 1
-            await asyncio.sleep(backoff_s(failures))
-
-    async def _one_membership(self) -> None:
-        await topics.ensure(self._settings, (TICKS,))
-        async with TicksLog(self._settings) as ledger:
-            self._partitions = Partitions(self._settings, ledger, self._intake, self._refill, self.tally)
-            try:
-                await self._partitions.run()
-            finally:
-                self._partitions = None
+        clock = self._market.clock
+        newest_s = self.progress.get("second", self._market.started_ms / 1000)
+        return max((clock.exchange_ms() / 1000 - newest_s - 1) / clock.rate, 0.0)
 
 
-def _reason(errors: BaseExceptionGroup[BaseException]) -> str:
-    first = errors.exceptions[0]
-    return _reason(first) if isinstance(first, BaseExceptionGroup) else str(first) or type(first).__name__
+def _first_reason(group: BaseExceptionGroup[BaseException]) -> str:
+    first = group.exceptions[0]
+    return _first_reason(first) if isinstance(first, BaseExceptionGroup) else error_reason(first)
 
 
 async def run(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What the collector counts of itself. What enters: batches written; what leaves: metrics, and figures for people."""
+"""Metrics of the collector, and its progress for the heartbeat."""
 
 from collections import deque
 
@@ -6,16 +6,23 @@ from prometheus_client import Counter
 
 from app.clock import Clock, wall_ms
 from app.domain.cutter import Cutter
+from app.logs import logger
 from app.metrics import (
     TICKS_BATCHES,
     TICKS_CLOSE_DELAY,
     TICKS_LATE,
+    TICKS_MALFORMED,
     TICKS_MISSING,
     TICKS_QUOTES,
     TICKS_SECOND,
     TICKS_TRADES,
 )
 from app.records import TickBatch
+
+COUNTED = (
+    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed"
+)  # fmt: skip
+log = logger("collector")
 
 
 class CollectorMetrics:
@@ -28,14 +35,28 @@ class CollectorMetrics:
     """
 
     def __init__(self) -> None:
-        self.progress: dict[str, float] = dict.fromkeys(
-            ("batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated"), 0.0
-        )
+        self.progress: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
         self.delays_ms: deque[float] = deque(maxlen=3600)  # of batches closed in time
         self._passed = 0
-        self._open: dict[int, int] = {}  # partition → ids skipped and still waited for
+        self._open: dict[int, int] = {}  # partition → ids skipped and not yet received
 
-    def closed(self, cutter: Cutter) -> None:
+    def count_malformed(self, reason: str, raw: object) -> None:
+        """Count a frame or event that cannot be used; the first ten are logged, then every thousandth."""
+        TICKS_MALFORMED.inc()
+        self.progress["malformed"] += 1
+        count = int(self.progress["malformed"])
+        if count <= 10 or count % 1000 == 0:
+            log.warning("a frame is skipped", reason=reason, frame=str(raw)[:200], so_far=count)
+
+    def count_repeated(self) -> None:
+        """Count an event that was received before, as where two connections overlap."""
+        self.progress["repeated"] += 1
+
+    def count_refilled(self, trades: int) -> None:
+        """Count trades fetched over REST into gaps."""
+        self.progress["refilled"] += trades
+
+    def count_closed(self, cutter: Cutter) -> None:
         """Count the ids that passed since the last call: those in order, those skipped."""
         for symbol, market in cutter.markets.items():
             ids = market.ids
@@ -46,8 +67,8 @@ class CollectorMetrics:
             ids.span = ids.skipped = 0
         self._open[cutter.partition] = sum(ids.open for _, ids in cutter.holes())
 
-    def written(self, batch: TickBatch, clock: Clock) -> None:
-        """Count a batch the brokers acknowledged."""
+    def count_written(self, batch: TickBatch, clock: Clock) -> None:
+        """Count a batch that the brokers acknowledged."""
         for symbol, ticks in batch.symbols.items():
             self._add("trades", TICKS_TRADES.labels(symbol), len(ticks.trades.id))
             self._add("quotes", TICKS_QUOTES.labels(symbol), len(ticks.quotes.time_ms))
@@ -62,9 +83,9 @@ class CollectorMetrics:
         absent = self.progress["missing"] + sum(self._open.values())
         self.progress["completeness"] = 1.0 - absent / max(self._passed, absent, 1)
         if not batch.late:
-            self._in_time(wall_ms() - clock.wall_of_ms((batch.second + 1) * 1000))
+            self._observe_delay(wall_ms() - clock.wall_of_ms((batch.second + 1) * 1000))
 
-    def _in_time(self, delay_ms: float) -> None:
+    def _observe_delay(self, delay_ms: float) -> None:
         TICKS_CLOSE_DELAY.observe(max(delay_ms, 0.0) / 1000)
         self.progress["close_delay_ms"] = delay_ms
         self.delays_ms.append(delay_ms)

@@ -1,46 +1,65 @@
-"""Trades the stream skipped. What enters: a symbol with holes in its ids; what leaves: the trades, late, over REST."""
+"""Fetching trades that the stream skipped: gaps in a symbol's trade ids are filled over REST."""
 
 import asyncio
 
-from app.collector.rest_client import REST_ERRORS, RestClient
+import stamina
+
+from app.collector.rest_client import REST_ERRORS, RestClient, is_rest_error
 from app.domain.cutter import Cutter
+from app.domain.trade_ids import TradeIds
 from app.logs import logger
 from app.metrics import TICKS_REFILLED
 
-FIRST_WAIT_S = 0.3  # what is merely out of order comes by itself
-WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # between attempts, wall time
+OUT_OF_ORDER_S = 0.3  # a trade that is only out of order comes within it
+ATTEMPTS, FIRST_WAIT_S, LONGEST_WAIT_S = 9, 0.5, 60.0  # two minutes in all
 log = logger("collector")
 
 
-async def fill(cutter: Cutter, symbol: str, refill: RestClient) -> int:
-    """Fill the symbol's holes or, after two minutes, give them up; return how many trades were had over REST."""
-    await asyncio.sleep(FIRST_WAIT_S)
+class GapsLeftError(Exception):
+    """The exchange's REST API does not have all trades yet."""
+
+
+async def fill_gaps(cutter: Cutter, symbol: str, rest: RestClient) -> int:
+    """Fill the gaps of a symbol, or give them up after two minutes; return how many trades REST had."""
+    await asyncio.sleep(OUT_OF_ORDER_S)
     ids, filled = cutter.markets[symbol].ids, 0
     skipped = ids.open
-    for wait_s in WAITS_S:
-        try:
-            filled += await _attempt(cutter, symbol, refill)
-        except REST_ERRORS as error:
-            log.warning("skipped trades are not to be had yet", symbol=symbol, ids=ids.open, reason=str(error))
-        if not ids.holes:
-            break
-        await asyncio.sleep(wait_s)
+    attempts = stamina.retry_context(
+        on=_is_retried, attempts=ATTEMPTS, timeout=None, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S,
+        wait_jitter=FIRST_WAIT_S,
+    )  # fmt: skip
+    try:
+        async for attempt in attempts:
+            with attempt:
+                filled += await _fill_once(cutter, symbol, rest)
+                _check_filled(ids)
+    except (GapsLeftError, *REST_ERRORS) as error:
+        log.warning("gaps in the trade ids are given up", symbol=symbol, ids=ids.open, reason=str(error))
     missing = sum(cutter.give_up(symbol, start, stop) for start, stop in tuple(ids.holes))
     if skipped:
         log.info("skipped trades", symbol=symbol, ids=skipped, refilled=filled, given_up=missing)
     return filled
 
 
-async def _attempt(cutter: Cutter, symbol: str, refill: RestClient) -> int:
+def _check_filled(ids: TradeIds) -> None:
+    if ids.holes:
+        raise GapsLeftError("the exchange does not have them")
+
+
+def _is_retried(error: Exception) -> bool:
+    return isinstance(error, GapsLeftError) or is_rest_error(error)
+
+
+async def _fill_once(cutter: Cutter, symbol: str, rest: RestClient) -> int:
     ids, filled = cutter.markets[symbol].ids, 0
     for start, stop in tuple(ids.holes):
         while start < stop:
-            rows = await refill.trades(symbol, start)
+            rows = await rest.get_trades(symbol, start)
             if not rows:
-                break  # the exchange's REST is a little behind its streams
-            got = sum(cutter.add(trade) for trade in rows if trade.id < stop)
-            filled += got
-            TICKS_REFILLED.labels(symbol).inc(got)
+                break  # the exchange's REST API is a little behind its streams
+            added = sum(cutter.add(trade) for trade in rows if trade.id < stop)
+            filled += added
+            TICKS_REFILLED.labels(symbol).inc(added)
             # Ids that the answer passes over do not exist.
             cutter.give_up(symbol, start, min(stop, rows[-1].id + 1))
             start = rows[-1].id + 1

@@ -1,8 +1,8 @@
-"""Who fills which partition. What enters: membership in the collectors' group; what leaves: gained and lost partitions.
+"""Membership in the collectors' group, which assigns to each replica the partitions it fills.
 
-The members of the group on `btc.ticks` read nothing: their assignment says who writes. The consumer is paused, but
-polled each second, or the broker would drop it. A static member that was killed and comes back within the session
-gets its partitions at once.
+The members of the group on `btc.ticks` read nothing: the assignment says which replica writes. The consumer is paused,
+and polled each second, or the broker would remove it. A static member that was killed and comes back within its
+session gets its partitions at once.
 """
 
 import asyncio
@@ -10,20 +10,21 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+from app.kafka import aiokafka_fixes
 from app.kafka.clients import client_options
 from app.kafka.topics import TICKS
 from app.settings import Settings
 
 SESSION_MS, HEARTBEAT_MS = 10_000, 3_000
-Change = Callable[[set[int]], Awaitable[None]]
+POLL_EVERY_S = 1.0
+OnPartitions = Callable[[set[int]], Awaitable[None]]
 
 
-class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Membership of one replica; `gained` and `lost` are awaited with sets of partition numbers."""
+class GroupMembership:
+    """Membership of one replica: `start`, `run`, `stop`."""
 
-    def __init__(self, settings: Settings, gained: Change, lost: Change) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._topic = TICKS.full_name(settings)
-        self._gained, self._lost = gained, lost
         group = f"{settings.app_id}-collector"
         self._consumer = AIOKafkaConsumer(
             **client_options(settings),
@@ -38,30 +39,35 @@ class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]
     @property
     def generation(self) -> int:
         """The group's generation: it rises with each rebalance."""
-        return int(self._consumer._coordinator.generation)  # noqa: SLF001 – aiokafka shows it nowhere else
+        return aiokafka_fixes.group_generation(self._consumer)
 
-    async def start(self) -> None:
-        """Join the group; raises KafkaError if the brokers cannot be used."""
+    async def start(self, on_assigned: OnPartitions, on_revoked: OnPartitions) -> None:
+        """Join the group; the callbacks get partition numbers. Raises KafkaError if the brokers cannot be used."""
         await self._consumer.start()
-        self._consumer.subscribe([self._topic], listener=self)
+        self._consumer.subscribe([self._topic], listener=_Listener(self._consumer, on_assigned, on_revoked))
 
-    async def stay(self) -> None:
+    async def run(self) -> None:
         """Stay a member until cancelled; raises KafkaError."""
         while True:
             await self._consumer.getmany(timeout_ms=0)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(POLL_EVERY_S)
 
     async def stop(self) -> None:
-        """Leave, so that nobody waits for the session of a member that ended in order."""
-        # aiokafka lets static members stay behind; the broker takes leave from one by its member id.
-        self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
-        await self._consumer.stop()
+        """Leave the group, so that its partitions are assigned to others at once."""
+        await aiokafka_fixes.leave_group(self._consumer)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Gives partition numbers of a rebalance to the callbacks."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, on_assigned: OnPartitions, on_revoked: OnPartitions) -> None:
+        self._consumer, self._on_assigned, self._on_revoked = consumer, on_assigned, on_revoked
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Pause what was assigned: nothing is read here."""
         self._consumer.pause(*assigned)
-        await self._gained({partition.partition for partition in assigned})
+        await self._on_assigned({partition.partition for partition in assigned})
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Give up before the group goes on: whoever is next reads what was written last."""
-        await self._lost({partition.partition for partition in revoked})
+        """Wait for the callback before the group goes on: the next replica reads what was written last."""
+        await self._on_revoked({partition.partition for partition in revoked})

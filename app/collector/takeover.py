@@ -1,13 +1,13 @@
-"""A partition changes hands. What enters: where it stands in Kafka and what was heard since; what leaves: a cutter
-that goes on from there, second by second and id by id.
-"""
+"""Resuming a partition: its cutter goes on second by second and id by id from the newest batch in Kafka."""
 
 import asyncio
 import math
 
-from app.collector.intake import Intake
-from app.collector.market_streams import backoff_s
-from app.collector.rest_client import REST_ERRORS, ROWS, RestClient
+import stamina
+
+from app.clock import Clock
+from app.collector.market_data import MarketData
+from app.collector.rest_client import REST_ERRORS, ROWS, RestClient, is_rest_error
 from app.collector.ticks_log import PartitionTail
 from app.domain.cutter import Cutter, Market
 from app.domain.ticks import Quote, Trade
@@ -15,104 +15,112 @@ from app.domain.trade_ids import TradeIds
 from app.logs import logger
 
 LONGEST_GAP_S = 3600  # exchange time: a longer absence is not filled after the fact
-ATTEMPTS = 6
+AHEAD_S = 60  # wall time: a newest batch so far in the future is another source's
+ATTEMPTS, FIRST_WAIT_S, LONGEST_WAIT_S = 6, 0.2, 30.0
 log = logger("collector")
 
 
 async def take_over(
-    partition: int, symbols: tuple[str, ...], place: PartitionTail | None, intake: Intake, refill: RestClient
+    partition: int, symbols: tuple[str, ...], tail: PartitionTail | None, market: MarketData, rest: RestClient
 ) -> Cutter:
-    """Return the partition's cutter with everything in it that is known up to now."""
-    now_ms, rate = intake.clock.exchange_ms(), intake.clock.rate
-    older: list[Trade] = []
-    if place and now_ms / 1000 - place.second > LONGEST_GAP_S:
-        log.warning(
-            "too long ago to be filled: this partition starts afresh",
-            partition=partition, last_second=place.second, absent_s=int(now_ms / 1000 - place.second),
-        )  # fmt: skip
-        place = None
-    if place and place.second > now_ms / 1000 + 60 * rate:
-        log.warning(
-            "the topic holds seconds of the future, of another source perhaps: use another BTC_TOPIC_PREFIX",
-            partition=partition, last_second=place.second, now=int(now_ms / 1000),
-        )  # fmt: skip
-    if place is None:
-        cutter = Cutter(partition, symbols, first_second(symbols, intake), rate)
+    """Return the partition's cutter with every event in it that is known up to now."""
+    rate, older = market.clock.rate, list[Trade]()
+    tail = tail and _usable_tail(partition, tail, market.clock)
+    if tail is None:
+        cutter = Cutter(partition, symbols, first_second(symbols, market), rate)
     else:
-        cutter = resumed(partition, symbols, place, rate)
-        if intake.recent_since_ms > (place.second + 1) * 1000:
-            older = await older_trades(cutter, intake, refill)
-    # No await from here on: what is heard next is added by the caller.
-    replay(cutter, older, intake)
+        cutter = resume(partition, symbols, tail, rate)
+        if market.recent_since_ms > (tail.second + 1) * 1000:
+            older = await fetch_older_trades(cutter, market, rest)
+    # No await from here on: events that come later are added by the caller.
+    add_events(cutter, older, market)
     return cutter
 
 
-def first_second(symbols: tuple[str, ...], intake: Intake) -> int:
-    """Return the second a partition without history begins with: that of the first event heard of it.
+def _usable_tail(partition: int, tail: PartitionTail, clock: Clock) -> PartitionTail | None:
+    now_s = clock.exchange_ms() / 1000
+    if now_s - tail.second > LONGEST_GAP_S:
+        log.warning(
+            "too long ago to be filled: this partition starts anew",
+            partition=partition, last_second=tail.second, absent_s=int(now_s - tail.second),
+        )  # fmt: skip
+        return None
+    if tail.second > now_s + AHEAD_S * clock.rate:
+        log.warning(
+            "the topic holds seconds of the future, perhaps of another source: use another BTC_TOPIC_PREFIX",
+            partition=partition, last_second=tail.second, now=int(now_s),
+        )  # fmt: skip
+    return tail
 
-    A trade may be older than the first frame by what it was under way; older than two wall seconds it is late.
+
+def first_second(symbols: tuple[str, ...], market: MarketData) -> int:
+    """Return the second an empty partition begins with: that of the first event received of its symbols.
+
+    A trade may be older than the first frame by its transit; older than two wall seconds it is late.
     """
-    started_s = int(intake.started_ms // 1000)
-    earliest = started_s - math.ceil(2 * intake.clock.rate)
-    if intake.recent_since_ms > intake.started_ms:
-        return int(intake.clock.exchange_ms() // 1000)
-    seconds = (event.time_ms // 1000 for event in intake.recent(frozenset(symbols)))
+    started_s = int(market.started_ms // 1000)
+    earliest = started_s - math.ceil(2 * market.clock.rate)
+    if market.recent_since_ms > market.started_ms:
+        return int(market.clock.exchange_ms() // 1000)
+    seconds = (event.time_ms // 1000 for event in market.recent(frozenset(symbols)))
     return max(earliest, min(seconds, default=started_s))
 
 
-def resumed(partition: int, symbols: tuple[str, ...], place: PartitionTail, rate: float) -> Cutter:
-    """Return a cutter that goes on from a place, still empty."""
-    cutter = Cutter(partition, symbols, place.second + 1, rate)
+def resume(partition: int, symbols: tuple[str, ...], tail: PartitionTail, rate: float) -> Cutter:
+    """Return a cutter without events that goes on after the newest batch."""
+    cutter = Cutter(partition, symbols, tail.second + 1, rate)
     for symbol in symbols:
-        last_id = place.last_ids.get(symbol, -1)
-        ids = TradeIds(last_id + 1 if last_id >= 0 else None, place.holes.get(symbol))
+        last_id = tail.last_ids.get(symbol, -1)
+        ids = TradeIds(last_id + 1 if last_id >= 0 else None, tail.gaps.get(symbol))
         cutter.markets[symbol] = Market(ids=ids, last_id=last_id)
     return cutter
 
 
-def replay(cutter: Cutter, older: list[Trade], intake: Intake) -> None:
-    """Add trades fetched and events heard; quotes of seconds already written are left out."""
+def add_events(cutter: Cutter, older: list[Trade], market: MarketData) -> None:
+    """Add fetched trades and recent events, except quotes of seconds that are already written."""
     for trade in older:
         cutter.add(trade)
-    now_ms, open_ms = intake.clock.exchange_ms(), cutter.second * 1000
-    for event in intake.recent(frozenset(cutter.markets)):
+    now_ms, open_ms = market.clock.exchange_ms(), cutter.second * 1000
+    for event in market.recent(frozenset(cutter.markets)):
         if isinstance(event, Quote) and event.time_ms < open_ms:
             continue
         if not cutter.implausible(event, now_ms):
             cutter.add(event)
 
 
-async def older_trades(cutter: Cutter, intake: Intake, refill: RestClient) -> list[Trade]:
-    """Return over REST the trades of all symbols between the last one written and the first one heard."""
-    heard: dict[str, int] = {}
-    for event in intake.recent(frozenset(cutter.markets)):
+async def fetch_older_trades(cutter: Cutter, market: MarketData, rest: RestClient) -> list[Trade]:
+    """Return the trades of all symbols between the last one written and the first recent one, over REST."""
+    first_ids: dict[str, int] = {}
+    for event in market.recent(frozenset(cutter.markets)):
         if isinstance(event, Trade):
-            heard.setdefault(event.symbol, event.id)
-    wanted = [
-        (symbol, market.ids.next, heard.get(symbol))
-        for symbol, market in cutter.markets.items()
-        if market.ids.next is not None
+            first_ids.setdefault(event.symbol, event.id)
+    fetches = [
+        _fetch_between(rest, symbol, state.ids.next, first_ids.get(symbol))
+        for symbol, state in cutter.markets.items()
+        if state.ids.next is not None
     ]
-    parts = await asyncio.gather(*(_between(refill, *want) for want in wanted))
-    return [trade for part in parts for trade in part]
+    return [trade for trades in await asyncio.gather(*fetches) for trade in trades]
 
 
-async def _between(refill: RestClient, symbol: str, start: int, stop: int | None) -> list[Trade]:
-    # What cannot be had here stays a hole in the ids and is tried again from there.
+async def _fetch_between(rest: RestClient, symbol: str, start: int, stop: int | None) -> list[Trade]:
+    # What cannot be fetched now stays a gap in the ids and is tried again from there.
     trades: list[Trade] = []
-    failures = 0
     while stop is None or start < stop:
         try:
-            rows = await refill.trades(symbol, start)
-        except REST_ERRORS as error:
-            failures += 1
-            log.warning("older trades are not to be had yet", symbol=symbol, from_id=start, reason=str(error))
-            if failures == ATTEMPTS:
-                break
-            await asyncio.sleep(backoff_s(failures))
-            continue
+            rows = await _get_trades(rest, symbol, start)
+        except REST_ERRORS:
+            log.warning("older trades cannot be fetched now", symbol=symbol, from_id=start)
+            break
         trades += [trade for trade in rows if stop is None or trade.id < stop]
         if len(rows) < ROWS:
             break
         start = rows[-1].id + 1
     return trades
+
+
+@stamina.retry(
+    on=is_rest_error, attempts=ATTEMPTS, timeout=None, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S,
+    wait_jitter=FIRST_WAIT_S,
+)  # fmt: skip
+async def _get_trades(rest: RestClient, symbol: str, from_id: int) -> list[Trade]:
+    return await rest.get_trades(symbol, from_id)

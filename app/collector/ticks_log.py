@@ -1,4 +1,4 @@
-"""Kafka is the collector's only memory. What enters: batches; what leaves: `btc.ticks`, and where a partition stands.
+"""The topic `btc.ticks`, the collector's only memory: batches are written to it, and a partition is resumed from it.
 
 A batch is written to its partition explicitly, its key the partition's number; acknowledgements are awaited in order.
 """
@@ -12,11 +12,14 @@ from typing import Self
 import msgspec
 from aiokafka import TopicPartition
 
+from app.domain.acceptance import refusal_reason
 from app.domain.trade_ids import TradeIds
-from app.kafka.clients import assigned_consumer, end_offsets, producer
+from app.kafka import aiokafka_fixes
+from app.kafka.clients import producer
+from app.kafka.reading import read_newest
 from app.kafka.topics import TICKS
 from app.logs import logger
-from app.records import TickBatch
+from app.records import TickBatch, Ticks
 from app.settings import Settings
 
 TAIL = 60  # batches read to find ids that were skipped and are still missing
@@ -28,16 +31,16 @@ log = logger("collector")
 
 @dataclass
 class PartitionTail:
-    """Where a partition stands: what its next batch goes on from."""
+    """The end of a partition: what its next batch goes on from."""
 
-    second: int  # the newest one written
+    second: int  # of the newest batch
     generation: int
     last_ids: dict[str, int] = field(default_factory=dict)
-    holes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # ids skipped as [start, stop)
+    gaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # skipped ids as [start, stop)
 
 
 class TicksLog:
-    """Writes batches and reads the newest; `async with TicksLog(settings) as ledger`."""
+    """Writes batches and reads the newest ones; `async with TicksLog(settings) as ticks_log`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -58,9 +61,8 @@ class TicksLog:
         try:
             await asyncio.wait_for(self._producer.stop(), STOP_TIMEOUT_S)
         except TimeoutError:
-            # Nothing may be sent any more by a producer that was given up: others go on from what is written now.
-            await self._producer._sender.close()  # noqa: SLF001 – stop() waits for the brokers first
-            await self._producer.client.close()
+            # Nothing may be sent later: another replica goes on from what is written now.
+            await aiokafka_fixes.stop_at_once(self._producer)
 
     async def write(self, batches: Iterable[TickBatch]) -> None:
         """Write batches in order and return once the brokers have them all; raises KafkaError."""
@@ -75,53 +77,43 @@ class TicksLog:
         )
         return sent
 
-    async def place(self, partition: int) -> PartitionTail | None:
-        """Return where a partition stands, None if it is empty; raises KafkaError, TimeoutError."""
+    async def read_tail(self, partition: int) -> PartitionTail | None:
+        """Return the end of a partition, None if it is empty; raises KafkaError, TimeoutError."""
+        topic_partition = TopicPartition(self._topic, partition)
         async with asyncio.timeout(READ_TIMEOUT_S):
-            return place_of(await self._tail(TopicPartition(self._topic, partition)))
-
-    async def _tail(self, partition: TopicPartition) -> list[TickBatch]:
-        consumer = assigned_consumer(self._settings)
-        await consumer.start()
-        try:
-            consumer.assign([partition])
-            end = (await end_offsets(consumer, [partition]))[partition]
-            first = (await consumer.beginning_offsets([partition]))[partition]
-            consumer.seek(partition, max(first, end - TAIL))
-            values: list[bytes] = []
-            while await consumer.position(partition) < end:
-                for messages in (await consumer.getmany(timeout_ms=500)).values():
-                    values += [message.value for message in messages if message.offset < end]
-        finally:
-            await consumer.stop()
-        return [batch for value in values if (batch := _decoded(value)) is not None]
+            messages = await read_newest(self._settings, [topic_partition], TAIL)
+        values = [message.value for message in messages.get(topic_partition, ())]
+        return tail_of([batch for value in values if (batch := _decode(value)) is not None])
 
 
-def _decoded(value: bytes) -> TickBatch | None:
+def _decode(value: bytes) -> TickBatch | None:
     try:
         return _decoder.decode(value)
     except msgspec.DecodeError as error:
-        log.warning("a batch in the ledger cannot be read and is passed over", reason=str(error))
+        log.warning("a batch in btc.ticks cannot be decoded and is skipped", reason=str(error))
         return None
 
 
-def place_of(tail: list[TickBatch]) -> PartitionTail | None:
-    """Return where the batches lead, read as every consumer reads them: no lower generation, no second twice."""
-    place: PartitionTail | None = None
-    seen: dict[str, TradeIds] = {}
-    for batch in tail:
-        if place and (batch.generation < place.generation or batch.second <= place.second):
+def tail_of(batches: list[TickBatch]) -> PartitionTail | None:
+    """Return the end of a partition from its newest batches, accepted by the rule of every reader."""
+    tail: PartitionTail | None = None
+    ids_of: dict[str, TradeIds] = {}
+    for batch in batches:
+        if tail and refusal_reason(batch, last_second=tail.second, last_generation=tail.generation):
             continue
-        place = PartitionTail(batch.second, batch.generation)
         for symbol, ticks in batch.symbols.items():
-            ids = seen.setdefault(symbol, TradeIds())
-            for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
-                # The first id of the tail must be in time: a late one may belong to a hole long before.
-                if ids.next is not None or time_ms >= batch.second * 1000:
-                    ids.take(trade_id)
-            if ticks.missing >= ids.open:
-                ids.holes = []
-            place.last_ids[symbol] = ticks.last_id
-    if place:
-        place.holes = {symbol: ids.holes for symbol, ids in seen.items() if ids.holes}
-    return place
+            _add_ids(ids_of.setdefault(symbol, TradeIds()), ticks, batch.second * 1000)
+        last_ids = {symbol: ticks.last_id for symbol, ticks in batch.symbols.items()}
+        tail = PartitionTail(batch.second, batch.generation, last_ids)
+    if tail:
+        tail.gaps = {symbol: ids.holes for symbol, ids in ids_of.items() if ids.holes}
+    return tail
+
+
+def _add_ids(ids: TradeIds, ticks: Ticks, start_ms: int) -> None:
+    for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
+        # The first id of the tail must be in time: a late one may belong to a gap long before.
+        if ids.next is not None or time_ms >= start_ms:
+            ids.take(trade_id)
+    if ticks.missing >= ids.open:
+        ids.holes = []

@@ -1,4 +1,6 @@
-"""What the collector counts of itself."""
+"""Metrics and progress of the collector."""
+
+import pytest
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
@@ -6,31 +8,40 @@ from app.domain.cutter import Cutter
 from app.domain.ticks import Trade
 
 
-def count(tally: CollectorMetrics, cutter: Cutter, clock: Clock, *, late: bool = False) -> None:
+def count(metrics: CollectorMetrics, cutter: Cutter, clock: Clock, *, late: bool = False) -> None:
     """Close and write the open second."""
     batch = cutter.close(wall_ms(), 1, late=late)
-    tally.closed(cutter)
-    tally.written(batch, clock)
+    metrics.count_closed(cutter)
+    metrics.count_written(batch, clock)
 
 
-def test_completeness_falls_with_a_hole_and_comes_back_when_it_is_filled() -> None:
+def test_completeness_falls_with_a_gap_and_comes_back_when_it_is_filled() -> None:
     """Absent ids of those that passed."""
-    tally, cutter, clock = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
+    metrics, cutter, clock = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
     for trade_id in (1, 2, 5):
         cutter.add(Trade("BTCUSDT", trade_id, 100_100, 1.0, 1.0, True))
-    count(tally, cutter, clock)
-    assert (tally.progress["completeness"], tally.progress["skipped"]) == (0.6, 2)
+    count(metrics, cutter, clock)
+    assert (metrics.progress["completeness"], metrics.progress["skipped"]) == (0.6, 2)
     cutter.add(Trade("BTCUSDT", 3, 100_100, 1.0, 1.0, True))
     cutter.give_up("BTCUSDT", 4, 5)
-    count(tally, cutter, clock)
-    assert (tally.progress["completeness"], tally.progress["missing"], tally.progress["late"]) == (0.8, 1, 1)
+    count(metrics, cutter, clock)
+    assert (metrics.progress["completeness"], metrics.progress["missing"], metrics.progress["late"]) == (0.8, 1, 1)
 
 
 def test_the_delay_of_a_close_counts_from_the_end_of_the_second_and_late_seconds_do_not_count() -> None:
     """Wall time, up to the acknowledgement."""
-    tally, cutter = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100)
-    count(tally, cutter, Clock(101_040.0, wall_ms()))
-    assert 40 <= tally.progress["close_delay_ms"] < 1000
-    count(tally, cutter, Clock(109_000.0, wall_ms()), late=True)
-    assert len(tally.delays_ms) == 1
-    assert (tally.progress["batches"], tally.progress["late_batches"], tally.progress["second"]) == (2, 1, 101)
+    metrics, cutter = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100)
+    count(metrics, cutter, Clock(101_040.0, wall_ms()))
+    assert 40 <= metrics.progress["close_delay_ms"] < 1000
+    count(metrics, cutter, Clock(109_000.0, wall_ms()), late=True)
+    assert len(metrics.delays_ms) == 1
+    assert (metrics.progress["batches"], metrics.progress["late_batches"], metrics.progress["second"]) == (2, 1, 101)
+
+
+def test_the_first_ten_malformed_frames_are_logged_and_all_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stream of damaged frames does not fill the log."""
+    metrics = CollectorMetrics()
+    for number in range(12):
+        metrics.count_malformed("no price", f"frame {number}")
+    assert metrics.progress["malformed"] == 12
+    assert "".join(capsys.readouterr()).count("a frame is skipped") == 10

@@ -15,10 +15,11 @@ import pytest
 from app.broker.broker import Broker
 from app.clock import wall_ms
 from app.collector.collector import Collector
-from app.collector.ticks_log import place_of
+from app.collector.ticks_log import tail_of
+from app.domain.acceptance import refusal_reason
 from app.exchange import Exchange, replay
 from app.exchange.fault_injection import Fault
-from app.kafka.clients import assigned_consumer, end_offsets, partitions_of
+from app.kafka.reading import read_topic
 from app.kafka.topics import TICKS
 from app.metrics import TICKS_RECONNECTS
 from app.records import TickBatch
@@ -56,25 +57,15 @@ def settings(kafka: str, prefix: str, exchange: Exchange) -> Settings:
 
 async def batches(settings: Settings) -> list[TickBatch]:
     """Return every batch written, in order."""
-    consumer = assigned_consumer(settings)
-    await consumer.start()
-    try:
-        partitions = partitions_of(TICKS.full_name(settings), settings.partitions)
-        consumer.assign(partitions)
-        ends, found = await end_offsets(consumer, partitions), []
-        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-            for messages in (await consumer.getmany(timeout_ms=200)).values():
-                found += [msgspec.json.decode(message.value, type=TickBatch) for message in messages]
-    finally:
-        await consumer.stop()
-    return found
+    return [msgspec.json.decode(message.value, type=TickBatch) async for message in read_topic(settings, TICKS)]
 
 
-def as_read(written: list[TickBatch]) -> list[TickBatch]:
-    """Return what a consumer keeps: no lower generation, no second twice."""
+def accepted(written: list[TickBatch]) -> list[TickBatch]:
+    """Return what a consumer accepts: no lower generation, no second twice."""
     kept: list[TickBatch] = []
     for batch in written:
-        if not kept or (batch.second > kept[-1].second and batch.generation >= kept[-1].generation):
+        last = kept[-1] if kept else None
+        if not (last and refusal_reason(batch, last_second=last.second, last_generation=last.generation)):
             kept.append(batch)
     return kept
 
@@ -111,21 +102,17 @@ class Replica:
     """A collector in a process of its own."""
 
     def __init__(self, settings: Settings, instance: str, log: Path) -> None:
-        environment = {
-            f"BTC_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
-            for name, value in settings.model_dump(include=settings.model_fields_set).items()
-        }
         self.log = log
         with log.open("wb") as lines:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROCESS],
                 stderr=lines,
-                env={**os.environ, **environment, "BTC_INSTANCE": instance},
+                env={**os.environ, **settings.environment(), "BTC_INSTANCE": instance},
             )
 
     @property
     def fills(self) -> bool:
-        """Whether it was given the one partition with a symbol, last of all."""
+        """Whether it has taken over the one partition with a symbol."""
         return "fills a partition" in self.log.read_text()
 
 
@@ -146,16 +133,16 @@ def replicas(settings: Settings, folder: Path) -> Iterator[Callable[[str], Repli
             replica.process.wait()
 
 
-def newest(settings: Settings) -> Callable[[int], Callable[[], Awaitable[bool]]]:
-    """Return a question: has this second been written?"""
+def is_written(settings: Settings) -> Callable[[int], Callable[[], Awaitable[bool]]]:
+    """Return a function of a second: a condition for `until`, true once that second is written."""
 
     def at_least(second: int) -> Callable[[], Awaitable[bool]]:
-        async def written() -> bool:
+        async def check() -> bool:
             await asyncio.sleep(0.4)
-            place = place_of(await batches(settings))
-            return place is not None and place.second >= second
+            tail = tail_of(await batches(settings))
+            return tail is not None and tail.second >= second
 
-        return written
+        return check
 
     return at_least
 
@@ -177,7 +164,7 @@ async def test_a_replica_takes_over_from_one_that_is_killed_without_losing_or_do
     settings: Settings, tmp_path: Path
 ) -> None:
     """Two replicas; kill −9 ends the one that fills the partition."""
-    written = newest(settings)
+    written = is_written(settings)
     with replicas(settings, tmp_path) as start:
         first = start("a")
         await until(lambda: first.fills)
@@ -188,15 +175,15 @@ async def test_a_replica_takes_over_from_one_that_is_killed_without_losing_or_do
         owner.process.kill()
         await until(lambda: "fills a partition" in other.log.read_text()[at:])
         await until(written(LAST_SECOND + 1))
-    kept = as_read(await batches(settings))
+    kept = accepted(await batches(settings))
     assert_complete(kept)
     assert any(batch.late for batch in kept)
     assert kept[-1].generation > kept[0].generation
 
 
-async def test_a_killed_collector_that_comes_back_goes_on_without_a_hole(settings: Settings, tmp_path: Path) -> None:
+async def test_a_killed_collector_that_comes_back_goes_on_without_a_gap(settings: Settings, tmp_path: Path) -> None:
     """One replica, kill −9, started again: its static membership is given back at once."""
-    written = newest(settings)
+    written = is_written(settings)
     with replicas(settings, tmp_path) as start:
         first = start("a")
         await until(lambda: first.fills)
@@ -207,7 +194,7 @@ async def test_a_killed_collector_that_comes_back_goes_on_without_a_hole(setting
         await until(lambda: again.fills)
         assert wall_ms() - killed_ms < 8_000
         await until(written(LAST_SECOND + 1))
-    kept = as_read(await batches(settings))
+    kept = accepted(await batches(settings))
     assert_complete(kept)
 
 
@@ -271,12 +258,12 @@ async def test_seconds_wait_for_a_broker_that_restarts_and_none_is_lost(settings
         await asyncio.to_thread(broker.start)
         stopped_at = collector.progress["second"]
         await until(lambda: collector.progress["second"] >= stopped_at + 100 and collector.progress["lag_s"] < 1)
-    kept = as_read(await batches(settings))
+    kept = accepted(await batches(settings))
     assert_complete(kept, up_to_now(kept))
 
 
-async def test_a_replica_that_stops_in_order_hands_over_at_once(settings: Settings) -> None:
-    """Nobody waits for the session of a member that said goodbye."""
+async def test_a_replica_that_shuts_down_hands_over_at_once(settings: Settings) -> None:
+    """It leaves the group, so no session has to end first."""
     async with collecting(settings.model_copy(update={"instance": "z"})) as other:
         await until(lambda: other.progress.get("second", 0) >= FIRST_SECOND + 20)
         async with collecting(settings.model_copy(update={"instance": "a"})) as first:
@@ -285,13 +272,13 @@ async def test_a_replica_that_stops_in_order_hands_over_at_once(settings: Settin
         await until(lambda: other.progress["partitions"] == 1 and other.progress["lag_s"] < 1)
         assert (other.stall_reason(), other.not_ready_reason()) == ("", "")
         assert wall_ms() - stopped_ms < 4_000
-    kept = as_read(await batches(settings))
+    kept = accepted(await batches(settings))
     assert_complete(kept, up_to_now(kept))
 
 
 async def test_a_replica_that_was_frozen_and_comes_back_does_no_harm(settings: Settings, tmp_path: Path) -> None:
     """It sleeps longer than its session, another takes over, it wakes with batches of its own."""
-    written = newest(settings)
+    written = is_written(settings)
     with replicas(settings, tmp_path) as start:
         frozen = start("a")
         await until(lambda: frozen.fills)
@@ -303,6 +290,6 @@ async def test_a_replica_that_was_frozen_and_comes_back_does_no_harm(settings: S
         await until(lambda: "fills a partition" in other.log.read_text()[at:])
         owner.process.send_signal(signal.SIGCONT)
         await until(written(LAST_SECOND + 60))
-    kept = as_read(await batches(settings))
+    kept = accepted(await batches(settings))
     assert "this process slept" in owner.log.read_text()
     assert_complete(kept)

@@ -1,4 +1,4 @@
-"""Binance's wire."""
+"""Binance's messages become trades and quotes."""
 
 import json
 from contextlib import suppress
@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.collector.binance import MalformedError, ShutdownNotice, decode, server_time_ms, streams, trades_of_rows
+from app.collector.binance_messages import (
+    MalformedError,
+    ShutdownNotice,
+    decode,
+    server_time_ms,
+    stream_names,
+    trades_of_rows,
+)
 from app.domain.ticks import Quote, Trade
 
 TRADE = {"e": "aggTrade", "E": 1733464456075, "s": "BTCUSDT", "a": 3305280883, "p": "97900.88000000",
@@ -34,15 +41,15 @@ def test_a_real_quote_is_read_under_the_time_of_its_receipt() -> None:
     )
 
 
-def test_recorded_frames_of_every_kind_are_read_or_left_alone(recordings: Path) -> None:
-    """Klines and mark prices say nothing to the collector; futures' trades look like spot's."""
+def test_recorded_frames_of_every_kind_are_decoded_or_ignored(recordings: Path) -> None:
+    """Klines and mark prices are ignored; trades of futures have the shape of spot trades."""
     lines = (recordings / "binance-ws/single-frames.jsonl").read_text().splitlines()
     kinds = [type(decode(line, 1)).__name__ for line in lines]
     assert kinds == ["NoneType", "NoneType", "Trade", "Trade", "Quote", "Trade", "NoneType", "NoneType"]
 
 
 def test_a_rest_row_is_the_same_trade_as_its_frame() -> None:
-    """So a refilled trade cannot be told from a collected one."""
+    """A trade fetched over REST equals the one from the stream."""
     row = {key: TRADE[key] for key in ("a", "p", "q", "f", "l", "T", "m", "M")}
     assert trades_of_rows("BTCUSDT", [row])[0] == decode(frame("aggTrade", TRADE), 0)
 
@@ -54,13 +61,13 @@ def test_a_rest_row_is_the_same_trade_as_its_frame() -> None:
         '{"e":"serverShutdown","E":1770123456789}',
     ],
 )
-def test_the_shutdown_notice_is_understood_with_and_without_a_stream(raw: str) -> None:
+def test_the_shutdown_notice_is_decoded_with_and_without_a_stream(raw: str) -> None:
     """Ten minutes before the connection closes."""
     assert isinstance(decode(raw, 0), ShutdownNotice)
 
 
 @pytest.mark.parametrize("raw", ['{"result":null,"id":1}', "{}", frame("depth@100ms", {"u": 1}), frame("trade", {})])
-def test_frames_that_say_nothing_to_us_are_nothing(raw: str) -> None:
+def test_frames_without_a_trade_or_quote_are_ignored(raw: str) -> None:
     """Answers to requests, other streams."""
     assert decode(raw, 0) is None
 
@@ -88,7 +95,7 @@ HOSTILE: list[tuple[str, dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "data", "reason"), HOSTILE)
-def test_what_is_no_trade_or_quote_is_refused_with_its_reason(kind: str, data: dict[str, object], reason: str) -> None:
+def test_a_malformed_trade_or_quote_is_refused_with_its_reason(kind: str, data: dict[str, object], reason: str) -> None:
     """Wrong types, missing fields, numbers that are none."""
     with pytest.raises(MalformedError, match=reason):
         decode(frame(kind, data), 0)
@@ -97,7 +104,7 @@ def test_what_is_no_trade_or_quote_is_refused_with_its_reason(kind: str, data: d
 @pytest.mark.parametrize(
     "raw", ["", "[]", "null", '{"stream":7}', '{"stream":"x@aggTrade","data":[1]}', "\ud800", b"\xff{"]
 )
-def test_what_is_no_frame_is_refused(raw: str | bytes) -> None:
+def test_a_malformed_frame_is_refused(raw: str | bytes) -> None:
     """Never an error of another kind."""
     with pytest.raises(MalformedError):
         decode(raw, 0)
@@ -121,7 +128,7 @@ def test_hostile_rest_rows_are_refused(rows: object) -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, {"serverTime": "now"}, [], None, {"serverTime": None}])
-def test_an_exchange_that_does_not_tell_the_time_is_refused(answer: object) -> None:
+def test_an_answer_without_the_time_is_refused(answer: object) -> None:
     """Its clock is not guessed."""
     assert server_time_ms({"serverTime": 1733464456075}) == 1733464456075.0
     with pytest.raises(MalformedError):
@@ -130,4 +137,4 @@ def test_an_exchange_that_does_not_tell_the_time_is_refused(answer: object) -> N
 
 def test_every_symbol_has_two_streams_in_lower_case() -> None:
     """As Binance names them."""
-    assert streams(("BTCUSDT", "ETHUSDT"))[2:] == ["ethusdt@aggTrade", "ethusdt@bookTicker"]
+    assert stream_names(("BTCUSDT", "ETHUSDT"))[2:] == ["ethusdt@aggTrade", "ethusdt@bookTicker"]

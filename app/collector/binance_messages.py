@@ -1,6 +1,6 @@
-"""Binance's wire. What enters: frames of a combined stream and rows of REST; what leaves: trades and quotes. Pure.
+"""Binance's messages and their decoding into trades and quotes; pure functions.
 
-Each message stands beside its translation. Source: Binance spot API, `web-socket-streams.md` and `rest-api.md`.
+Each message is followed by its decoding. Source: Binance spot API, `web-socket-streams.md` and `rest-api.md`.
 """
 
 from math import isfinite
@@ -14,7 +14,7 @@ BOOK_TICKER = "bookTicker"
 
 
 class MalformedError(ValueError):
-    """A frame or row that is not what Binance documents; the message is the reason."""
+    """A frame or row that is not what Binance documents; its message is the reason."""
 
 
 class ShutdownNotice(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class _AggTrade(msgspec.Struct):
     s: str = ""
 
     def trade(self, symbol: str) -> Trade:
-        """Return it as the domain's trade; REST rows do not say of which symbol."""
+        """Return it as the domain's trade; REST rows do not name their symbol."""
         return Trade(symbol, _count(self.a), _count(self.T), _positive(self.p), _positive(self.q), self.m)
 
 
@@ -62,7 +62,7 @@ class _BookTicker(msgspec.Struct):
     A: str
 
     def quote(self, at_ms: int) -> Quote:
-        """Return it as the domain's quote, `at_ms` being the exchange's clock when it was received."""
+        """Return it as the domain's quote, `at_ms` the exchange's clock at its receipt."""
         bid, ask = _positive(self.b), _positive(self.a)
         if bid > ask:
             raise MalformedError(f"bid {self.b} above ask {self.a}")
@@ -76,7 +76,7 @@ _SHUTDOWN = ShutdownNotice()
 
 
 def decode(raw: str | bytes, at_ms: int) -> Event | ShutdownNotice | None:
-    """Return what a frame says, or None for one that says nothing to us (an answer, another stream).
+    """Return the trade, quote or notice in a frame, or None for any other frame (an answer, another stream).
 
     Raises:
         MalformedError: it is not what Binance documents.
@@ -92,8 +92,8 @@ def decode(raw: str | bytes, at_ms: int) -> Event | ShutdownNotice | None:
     except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedError(str(error)) from error
     # {"e":"serverShutdown","E":1770123456789}, ten minutes before the connection closes
-    told = frame.e == "serverShutdown" or b'"serverShutdown"' in bytes(frame.data)
-    return _SHUTDOWN if told else None
+    is_notice = frame.e == "serverShutdown" or b'"serverShutdown"' in bytes(frame.data)
+    return _SHUTDOWN if is_notice else None
 
 
 def trades_of_rows(symbol: str, rows: object) -> list[Trade]:
@@ -117,10 +117,10 @@ def server_time_ms(answer: object) -> float:
         raise MalformedError(f"no server time: {error}") from error
 
 
-def streams(symbols: tuple[str, ...]) -> list[str]:
+def stream_names(symbols: tuple[str, ...]) -> list[str]:
     """Return the names of the streams of the symbols.
 
-    >>> streams(("BTCUSDT",))
+    >>> stream_names(("BTCUSDT",))
     ['btcusdt@aggTrade', 'btcusdt@bookTicker']
     """
     return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in (AGG_TRADE, BOOK_TICKER)]

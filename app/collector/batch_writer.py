@@ -1,0 +1,58 @@
+"""Writing of closed batches to `btc.ticks`, in order, while further seconds close."""
+
+import asyncio
+
+from app.collector.collector_metrics import CollectorMetrics
+from app.collector.market_data import MarketData
+from app.collector.ticks_log import TicksLog
+from app.records import TickBatch
+
+FLUSH_TIMEOUT_S = 5.0
+
+
+class BatchWriter:
+    """A queue of batches and the task that writes them: `start`, `put`, `flush`, `stop`."""
+
+    def __init__(self, ticks_log: TicksLog, market: MarketData, metrics: CollectorMetrics) -> None:
+        self._ticks_log, self._market, self._metrics = ticks_log, market, metrics
+        self._queue: asyncio.Queue[list[TickBatch]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many rounds of batches wait for the acknowledgements of those before them."""
+        return self._queue.qsize()
+
+    def start(self) -> None:
+        """Start writing."""
+        self._task = asyncio.create_task(self._write(), name="writer of batches")
+
+    def put(self, batches: list[TickBatch]) -> None:
+        """Queue batches that closed together."""
+        self._queue.put_nowait(batches)
+
+    async def flush(self) -> None:
+        """Wait until the brokers have every batch."""
+        await self._queue.join()
+
+    async def run(self) -> None:
+        """Wait until the writing fails and raise its error; a cancellation leaves the writing alone."""
+        assert self._task is not None
+        await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """Wait until everything is written, the writing failed, or five seconds have passed; then end the writing."""
+        assert self._task is not None
+        flushed = asyncio.create_task(self.flush())
+        await asyncio.wait([self._task, flushed], timeout=FLUSH_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in (self._task, flushed):
+            task.cancel()
+        await asyncio.gather(self._task, flushed, return_exceptions=True)
+
+    async def _write(self) -> None:
+        while True:
+            batches = await self._queue.get()
+            await self._ticks_log.write(batches)
+            for batch in batches:
+                self._metrics.count_written(batch, self._market.clock)
+            self._queue.task_done()

@@ -1,0 +1,87 @@
+"""Raw frames decoded into events in exchange time, and the events of the last 30 s."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from app.clock import Clock, wall_ms
+from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
+from app.collector.collector_metrics import CollectorMetrics
+from app.domain.ticks import Event, Trade
+from app.domain.transit import Transit
+from app.settings import Settings
+
+RECENT_MS = 30_000.0  # wall time: three sessions of the collectors' group
+MOST_WAITING = 200_000  # frames that may wait for the exchange's clock
+
+
+class MarketData:
+    """The market data of all symbols, whichever partitions this replica fills; `on_event` gets each event.
+
+    Frames wait until the exchange's clock is known: quotes carry no time and take it from their receipt.
+    """
+
+    def __init__(self, settings: Settings, metrics: CollectorMetrics, on_event: Callable[[Event], None]) -> None:
+        self.first_frame, self.ready = asyncio.Event(), asyncio.Event()  # ready: the clock is known
+        self.started_ms = 0.0  # exchange time of the first frame
+        self._metrics, self._on_event = metrics, on_event
+        self._symbols = frozenset(settings.symbols)
+        self._clock: Clock | None = None
+        self._transit = Transit()
+        self._waiting: deque[tuple[str | bytes, float]] = deque(maxlen=MOST_WAITING)
+        self._recent: deque[tuple[float, Event]] = deque()
+
+    @property
+    def clock(self) -> Clock:
+        """The exchange's clock, once `ready` is set."""
+        assert self._clock is not None
+        return self._clock
+
+    @property
+    def transit_ms(self) -> float:
+        """The usual time of a trade from the exchange to here, wall milliseconds."""
+        return self._transit.usual_ms
+
+    @property
+    def recent_since_ms(self) -> float:
+        """Exchange time from which on `recent` is complete, except for gaps in the trade ids."""
+        return max(self.started_ms, self.clock.exchange_ms(wall_ms() - RECENT_MS))
+
+    def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
+        """Yield the events of these symbols of the last 30 s, in order of receipt."""
+        return (event for _, event in self._recent if event.symbol in symbols)
+
+    def update_clock(self, clock: Clock) -> None:
+        """Learn the exchange's clock; the first one releases the frames that wait for it."""
+        self._clock = clock
+        if self.ready.is_set():
+            return
+        self.started_ms = clock.exchange_ms(self._waiting[0][1])
+        while self._waiting:
+            self.receive(*self._waiting.popleft())
+        self.ready.set()
+
+    def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
+        """Decode a frame received at a wall time; return whether it announces the end of its connection."""
+        if self._clock is None:
+            self._waiting.append((raw, at_wall_ms))
+            self.first_frame.set()
+            return False
+        try:
+            event = decode(raw, int(self._clock.exchange_ms(at_wall_ms)))
+        except MalformedError as error:
+            self._metrics.count_malformed(str(error), raw)
+            return False
+        if isinstance(event, ShutdownNotice):
+            return True
+        if event is not None and event.symbol in self._symbols:
+            self._publish(event, at_wall_ms, self._clock)
+        return False
+
+    def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
+        if isinstance(event, Trade):
+            self._transit.heard(at_wall_ms - clock.wall_of_ms(event.time_ms))
+        self._recent.append((at_wall_ms, event))
+        while self._recent[0][0] < at_wall_ms - RECENT_MS:
+            self._recent.popleft()
+        self._on_event(event)

@@ -1,0 +1,37 @@
+"""Everything this project relies on inside aiokafka, each item with what breaks without it.
+
+`tests/kafka/test_aiokafka_fixes.py` fails when the library's internals change.
+"""
+# ruff: noqa: SLF001 – private names of aiokafka are used here and nowhere else
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+
+async def stop_at_once(producer: AIOKafkaProducer) -> None:
+    """End a producer without waiting for brokers; what is not sent yet is never sent.
+
+    `stop()` waits for brokers that are down, without an end. Without this a producer that was given up sends old
+    batches after another replica has gone on. Upstream: aio-libs/aiokafka#1101 (open).
+    """
+    await producer._sender.close()
+    await producer.client.close()
+
+
+def group_generation(consumer: AIOKafkaConsumer) -> int:
+    """Return the generation of the consumer's group; it rises with each rebalance.
+
+    Without it two replicas can write batches of the same generation, and readers cannot refuse the older one's.
+    aiokafka has no public way and no issue was found; the Java client has one (apache/kafka#7906).
+    """
+    return int(consumer._coordinator.generation)
+
+
+async def leave_group(consumer: AIOKafkaConsumer) -> None:
+    """Stop a static member and leave its group at once.
+
+    `stop()` lets a static member stay until its session ends. Without this an orderly shutdown leaves partitions
+    unserved for 10 s. aiokafka has no public way; static membership is aio-libs/aiokafka#680 (open). The Java client
+    has an option (apache/kafka#17614).
+    """
+    consumer._coordinator._group_instance_id = None
+    await consumer.stop()

@@ -1,0 +1,113 @@
+"""The collector's health and the end of a membership, without a broker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from app.clock import Clock, wall_ms
+from app.collector import collector as module
+from app.collector.collector import Collector, MembershipEndedError
+from app.collector.partitions import Partitions
+from app.kafka import topics
+from app.settings import Settings
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    """Return a collector that is not running."""
+    collector = Collector(Settings(exchange_rest_url="http://127.0.0.1:9", exchange_ws_url="ws://127.0.0.1:9"))
+    yield collector
+    await collector._rest.close()
+
+
+class TwoPartitions(Partitions):
+    """Partitions of a membership that fills two."""
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def count(self) -> int:
+        """How many partitions are filled here."""
+        return 2
+
+
+def connect(collector: Collector, clock: Clock) -> None:
+    """Receive a first frame and the exchange's clock."""
+    collector._market.receive("{}", wall_ms())
+    collector._market.update_clock(clock)
+
+
+async def test_a_collector_is_ready_with_the_exchanges_clock_and_a_membership(collector: Collector) -> None:
+    """In this order."""
+    assert collector.not_ready_reason() == "the exchange's clock is not known yet"
+    connect(collector, Clock(1000.0, wall_ms()))
+    assert collector.not_ready_reason() == "Kafka cannot be used yet"
+    collector._partitions = TwoPartitions()
+    assert collector.not_ready_reason() == ""
+
+
+async def test_a_collector_stalls_when_no_second_of_its_partitions_is_written_for_a_minute(
+    collector: Collector,
+) -> None:
+    """Wall time: a replay at speed 20 has 1,200 seconds in a minute."""
+    connect(collector, Clock(3_000_000.0, wall_ms(), 20.0))
+    collector.progress["second"] = 3000 - 1 - 61 * 20
+    assert collector.stall_reason() == ""  # it fills no partition
+    collector._partitions = TwoPartitions()
+    assert collector.stall_reason() == "no second was written for 61 s"
+    collector.progress["second"] = 3000 - 1 - 59 * 20
+    assert collector.stall_reason() == ""
+
+
+@pytest.mark.parametrize(
+    "error", [KafkaError("gone"), ExceptionGroup("tasks", [ExceptionGroup("more", [KafkaError("gone")])])]
+)
+async def test_an_error_of_kafka_ends_the_membership_with_its_reason(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """As itself, or from the tasks of a group."""
+    monkeypatch.setattr(topics, "ensure", failing(error))
+    with pytest.raises(MembershipEndedError, match="KafkaError: gone"):
+        await collector._run_membership()
+
+
+async def test_a_mistake_in_the_code_is_not_taken_for_an_error_of_kafka(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the process."""
+    group = ExceptionGroup("tasks", [KafkaError("gone"), ZeroDivisionError()])
+    monkeypatch.setattr(topics, "ensure", failing(group))
+    with pytest.raises(ExceptionGroup, match="tasks"):
+        await collector._run_membership()
+
+
+async def test_a_membership_that_ended_is_followed_by_another(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a pause, with the reason in the log."""
+    attempts = asyncio.Queue[int]()
+
+    async def ensure(*_arguments: object) -> None:
+        attempts.put_nowait(1)
+        raise KafkaError("gone")
+
+    monkeypatch.setattr(topics, "ensure", ensure)
+    monkeypatch.setattr(module, "FIRST_WAIT_S", 0.001)
+    task = asyncio.create_task(collector._run_memberships())
+    async with asyncio.timeout(2.0):
+        for _ in range(3):
+            await attempts.get()
+    task.cancel()
+    assert "cannot stay in the collectors' group, trying again" in "".join(capsys.readouterr())
+
+
+def failing(error: Exception) -> object:
+    """Return a stand-in for a coroutine function that raises."""
+
+    async def ensure(*_arguments: object) -> None:
+        raise error
+
+    return ensure
