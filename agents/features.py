@@ -4,7 +4,7 @@ from typing import Any
 
 from app import metrics
 from app.clock import wall_ms
-from app.domain.batches import feature_batch
+from app.domain.messages import feature_batch
 from app.domain.windows import SymbolWindows
 from app.kafka import topics
 from app.logs import logger
@@ -38,8 +38,8 @@ async def features(stream: Any) -> None:
             windows = STATES.of(partition)
             if not admit("features", event, windows.last):
                 continue
-            record = windows.step(batch)
-            out = feature_batch(batch, windows.rows(), wall_ms())
+            record = windows.update(batch)
+            out = feature_batch(batch, windows.feature_rows(), wall_ms())
             await publish(topics.FEATURES, out, partition)
             await store(WINDOWS, slot_key(partition, batch.second, RING), record)
             mark_done("features", out, len(out.symbols))

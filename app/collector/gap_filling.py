@@ -3,7 +3,7 @@
 import asyncio
 
 from app.collector.rest_client import REST_ERRORS, RestClient
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.logs import logger
 from app.metrics import TICKS_REFILLED
 
@@ -12,28 +12,28 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # between attempts, wall 
 log = logger("collector")
 
 
-async def fill(cutter: Cutter, symbol: str, refill: RestClient) -> int:
+async def fill(cutter: TickBatcher, symbol: str, refill: RestClient) -> int:
     """Fill the symbol's holes or, after two minutes, give them up; return how many trades were had over REST."""
     await asyncio.sleep(FIRST_WAIT_S)
-    ids, filled = cutter.markets[symbol].ids, 0
-    skipped = ids.open
+    ids, filled = cutter.buffers[symbol].ids, 0
+    skipped = ids.open_count
     for wait_s in WAITS_S:
         try:
             filled += await _attempt(cutter, symbol, refill)
         except REST_ERRORS as error:
-            log.warning("skipped trades are not to be had yet", symbol=symbol, ids=ids.open, reason=str(error))
-        if not ids.holes:
+            log.warning("skipped trades are not to be had yet", symbol=symbol, ids=ids.open_count, reason=str(error))
+        if not ids.gaps:
             break
         await asyncio.sleep(wait_s)
-    missing = sum(cutter.give_up(symbol, start, stop) for start, stop in tuple(ids.holes))
+    missing = sum(cutter.give_up(symbol, start, stop) for start, stop in tuple(ids.gaps))
     if skipped:
         log.info("skipped trades", symbol=symbol, ids=skipped, refilled=filled, given_up=missing)
     return filled
 
 
-async def _attempt(cutter: Cutter, symbol: str, refill: RestClient) -> int:
-    ids, filled = cutter.markets[symbol].ids, 0
-    for start, stop in tuple(ids.holes):
+async def _attempt(cutter: TickBatcher, symbol: str, refill: RestClient) -> int:
+    ids, filled = cutter.buffers[symbol].ids, 0
+    for start, stop in tuple(ids.gaps):
         while start < stop:
             rows = await refill.trades(symbol, start)
             if not rows:

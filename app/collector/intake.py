@@ -11,7 +11,7 @@ from app.collector import binance
 from app.collector.market_streams import advice, backoff_s
 from app.collector.rest_client import REST_ERRORS, RestClient
 from app.domain.ticks import Event, Trade
-from app.domain.transit import Transit
+from app.domain.trade_delay import TradeDelay
 from app.logs import logger
 from app.metrics import TICKS_MALFORMED
 from app.settings import Settings
@@ -33,7 +33,7 @@ class Intake:
         self._clock: Clock | None = None
         self._symbols = frozenset(settings.symbols)
         self._recent: deque[tuple[float, Event]] = deque()
-        self._transit = Transit()
+        self._transit = TradeDelay()
         self._waiting: deque[tuple[str | bytes, float]] = deque(maxlen=MOST_WAITING)
         self._heard = asyncio.Event()
 
@@ -46,7 +46,7 @@ class Intake:
     @property
     def transit_ms(self) -> float:
         """Wall time that trades are usually under way."""
-        return self._transit.usual_ms
+        return self._transit.median_ms
 
     def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
         """Take a frame; True if it says that its connection will be closed."""
@@ -63,7 +63,7 @@ class Intake:
             return True
         if said is not None and said.symbol in self._symbols:
             if isinstance(said, Trade):
-                self._transit.heard(at_wall_ms - self._clock.wall_of_ms(said.time_ms))
+                self._transit.update(at_wall_ms - self._clock.wall_of_ms(said.time_ms))
             self._keep(said, at_wall_ms)
             self._hear(said)
         return False

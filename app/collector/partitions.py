@@ -17,7 +17,7 @@ from app.collector.intake import Intake
 from app.collector.rest_client import RestClient
 from app.collector.takeover import take_over
 from app.collector.ticks_log import TicksLog
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event
 from app.kafka import topics
 from app.logs import logger
@@ -42,7 +42,7 @@ class Partitions:
         self._symbols = topics.by_partition(settings.symbols, settings.partitions)
         self._home = {symbol: home for home, symbols in self._symbols.items() for symbol in symbols}
         self._owner = GroupMembership(settings, self._gain, self._lose)
-        self._cutters: dict[int, Cutter] = {}
+        self._cutters: dict[int, TickBatcher] = {}
         self._generations: dict[int, int] = {}
         self._work: dict[tuple[int, str], asyncio.Task[None]] = {}  # a partition's takeover (""), a symbol's holes
         self._closed: asyncio.Queue[list[TickBatch]] = asyncio.Queue()
@@ -59,11 +59,11 @@ class Partitions:
         cutter = self._cutters.get(self._home[event.symbol])
         if cutter is None:
             return
-        if reason := cutter.implausible(event, self._intake.clock.exchange_ms()):
+        if reason := cutter.implausible_reason(event, self._intake.clock.exchange_ms()):
             self._intake.reject(reason, event)
         elif not cutter.add(event):
             self._tally.progress["repeated"] += 1
-        elif cutter.later:
+        elif cutter.has_later_trade:
             self._wake.set()
 
     async def run(self) -> None:
@@ -111,7 +111,7 @@ class Partitions:
         clock = self._intake.clock
         now_ms, batches = clock.exchange_ms(), []
         for partition, cutter in self._cutters.items():
-            while cutter.closable(now_ms, grace_ms):
+            while cutter.is_closable(now_ms, grace_ms):
                 late = now_ms > (cutter.second + 1) * 1000 + LATE_MS * clock.rate
                 batches.append(cutter.close(wall_ms(), self._generations[partition], late=late))
                 self._tally.closed(cutter)
@@ -166,7 +166,7 @@ class Partitions:
         cutter = await take_over(partition, self._symbols[partition], place, self._intake, self._refill)
         self._generations[partition] = max(self._owner.generation, place.generation + 1 if place else 0)
         self._cutters[partition] = cutter
-        log.info("fills a partition", partition=partition, symbols=len(cutter.markets), from_second=cutter.second,
+        log.info("fills a partition", partition=partition, symbols=len(cutter.buffers), from_second=cutter.second,
                  generation=self._generations[partition])  # fmt: skip
         self._wake.set()
 
@@ -174,11 +174,11 @@ class Partitions:
         while True:
             await asyncio.sleep(LOOK_S)
             for partition, cutter in self._cutters.items():
-                for symbol, _ in cutter.holes():
+                for symbol, _ in cutter.gaps():
                     if (partition, symbol) not in self._work:
                         self._do(partition, symbol, self._fill_holes(cutter, symbol))
 
-    async def _fill_holes(self, cutter: Cutter, symbol: str) -> None:
+    async def _fill_holes(self, cutter: TickBatcher, symbol: str) -> None:
         self._tally.progress["refilled"] += await fill(cutter, symbol, self._refill)
 
     def _do(self, partition: int, symbol: str, work: Coroutine[None, None, None]) -> None:

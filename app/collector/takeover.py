@@ -9,7 +9,7 @@ from app.collector.intake import Intake
 from app.collector.market_streams import backoff_s
 from app.collector.rest_client import REST_ERRORS, ROWS, RestClient
 from app.collector.ticks_log import PartitionTail
-from app.domain.cutter import Cutter, Market
+from app.domain.tick_batcher import SymbolBuffer, TickBatcher
 from app.domain.ticks import Quote, Trade
 from app.domain.trade_ids import TradeIds
 from app.logs import logger
@@ -21,7 +21,7 @@ log = logger("collector")
 
 async def take_over(
     partition: int, symbols: tuple[str, ...], place: PartitionTail | None, intake: Intake, refill: RestClient
-) -> Cutter:
+) -> TickBatcher:
     """Return the partition's cutter with everything in it that is known up to now."""
     now_ms, rate = intake.clock.exchange_ms(), intake.clock.rate
     older: list[Trade] = []
@@ -37,7 +37,7 @@ async def take_over(
             partition=partition, last_second=place.second, now=int(now_ms / 1000),
         )  # fmt: skip
     if place is None:
-        cutter = Cutter(partition, symbols, first_second(symbols, intake), rate)
+        cutter = TickBatcher(partition, symbols, first_second(symbols, intake), rate)
     else:
         cutter = resumed(partition, symbols, place, rate)
         if intake.recent_since_ms > (place.second + 1) * 1000:
@@ -60,37 +60,37 @@ def first_second(symbols: tuple[str, ...], intake: Intake) -> int:
     return max(earliest, min(seconds, default=started_s))
 
 
-def resumed(partition: int, symbols: tuple[str, ...], place: PartitionTail, rate: float) -> Cutter:
+def resumed(partition: int, symbols: tuple[str, ...], place: PartitionTail, rate: float) -> TickBatcher:
     """Return a cutter that goes on from a place, still empty."""
-    cutter = Cutter(partition, symbols, place.second + 1, rate)
+    cutter = TickBatcher(partition, symbols, place.second + 1, rate)
     for symbol in symbols:
         last_id = place.last_ids.get(symbol, -1)
         ids = TradeIds(last_id + 1 if last_id >= 0 else None, place.holes.get(symbol))
-        cutter.markets[symbol] = Market(ids=ids, last_id=last_id)
+        cutter.buffers[symbol] = SymbolBuffer(ids=ids, last_id=last_id)
     return cutter
 
 
-def replay(cutter: Cutter, older: list[Trade], intake: Intake) -> None:
+def replay(cutter: TickBatcher, older: list[Trade], intake: Intake) -> None:
     """Add trades fetched and events heard; quotes of seconds already written are left out."""
     for trade in older:
         cutter.add(trade)
     now_ms, open_ms = intake.clock.exchange_ms(), cutter.second * 1000
-    for event in intake.recent(frozenset(cutter.markets)):
+    for event in intake.recent(frozenset(cutter.buffers)):
         if isinstance(event, Quote) and event.time_ms < open_ms:
             continue
-        if not cutter.implausible(event, now_ms):
+        if not cutter.implausible_reason(event, now_ms):
             cutter.add(event)
 
 
-async def older_trades(cutter: Cutter, intake: Intake, refill: RestClient) -> list[Trade]:
+async def older_trades(cutter: TickBatcher, intake: Intake, refill: RestClient) -> list[Trade]:
     """Return over REST the trades of all symbols between the last one written and the first one heard."""
     heard: dict[str, int] = {}
-    for event in intake.recent(frozenset(cutter.markets)):
+    for event in intake.recent(frozenset(cutter.buffers)):
         if isinstance(event, Trade):
             heard.setdefault(event.symbol, event.id)
     wanted = [
         (symbol, market.ids.next, heard.get(symbol))
-        for symbol, market in cutter.markets.items()
+        for symbol, market in cutter.buffers.items()
         if market.ids.next is not None
     ]
     parts = await asyncio.gather(*(_between(refill, *want) for want in wanted))

@@ -118,10 +118,10 @@ def place_of(tail: list[TickBatch]) -> PartitionTail | None:
             for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
                 # The first id of the tail must be in time: a late one may belong to a hole long before.
                 if ids.next is not None or time_ms >= batch.second * 1000:
-                    ids.take(trade_id)
-            if ticks.missing >= ids.open:
-                ids.holes = []
+                    ids.add(trade_id)
+            if ticks.missing >= ids.open_count:
+                ids.gaps = []
             place.last_ids[symbol] = ticks.last_id
     if place:
-        place.holes = {symbol: ids.holes for symbol, ids in seen.items() if ids.holes}
+        place.holes = {symbol: ids.gaps for symbol, ids in seen.items() if ids.gaps}
     return place

@@ -18,7 +18,6 @@ class ExchangeError(Exception):
 
 INVALID_SYMBOL = ExchangeError(-1121, "Invalid symbol.")
 INVALID_INTERVAL = ExchangeError(-1120, "Invalid interval.")
-MORE_THAN_AN_HOUR = ExchangeError(-1127, "More than 1 hours between startTime and endTime.")
 TOO_MANY_REQUESTS = ExchangeError(
     -1003, "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.", 429
 )

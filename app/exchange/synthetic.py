@@ -125,12 +125,6 @@ class Synthetic:
         weight = law.drift * law.decay * (1 - law.decay**horizon_s) / (1 - law.decay)
         return weight * self._by_second(symbol, second, lambda hour, s: hour.sigma_hour * hour.signal[s - 1])
 
-    def oracle_volatility(self, symbol: str, second: ArrayLike, horizon_s: int) -> Floats:
-        """Return standard deviation of that log return's unpredictable noise: sqrt(Σ σ²) over the horizon's seconds."""
-        ahead = np.asarray(second)[..., None] + np.arange(1, horizon_s + 1)
-        sigma = self._by_second(symbol, ahead, lambda hour, s: hour.sigma[s - 1])
-        return np.asarray(np.sqrt(np.sum(sigma**2, axis=-1)))
-
     def log_mid(self, symbol: str, second: ArrayLike) -> Floats:
         """Log of the mid price at full epoch seconds (any shape), before rounding to ticks."""
         return self._by_second(symbol, second, lambda hour, s: hour.log_mid[s])

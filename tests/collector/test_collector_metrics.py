@@ -2,11 +2,11 @@
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
 
 
-def count(tally: CollectorMetrics, cutter: Cutter, clock: Clock, *, late: bool = False) -> None:
+def count(tally: CollectorMetrics, cutter: TickBatcher, clock: Clock, *, late: bool = False) -> None:
     """Close and write the open second."""
     batch = cutter.close(wall_ms(), 1, late=late)
     tally.closed(cutter)
@@ -15,7 +15,7 @@ def count(tally: CollectorMetrics, cutter: Cutter, clock: Clock, *, late: bool =
 
 def test_completeness_falls_with_a_hole_and_comes_back_when_it_is_filled() -> None:
     """Absent ids of those that passed."""
-    tally, cutter, clock = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
+    tally, cutter, clock = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
     for trade_id in (1, 2, 5):
         cutter.add(Trade("BTCUSDT", trade_id, 100_100, 1.0, 1.0, True))
     count(tally, cutter, clock)
@@ -28,7 +28,7 @@ def test_completeness_falls_with_a_hole_and_comes_back_when_it_is_filled() -> No
 
 def test_the_delay_of_a_close_counts_from_the_end_of_the_second_and_late_seconds_do_not_count() -> None:
     """Wall time, up to the acknowledgement."""
-    tally, cutter = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100)
+    tally, cutter = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100)
     count(tally, cutter, Clock(101_040.0, wall_ms()))
     assert 40 <= tally.progress["close_delay_ms"] < 1000
     count(tally, cutter, Clock(109_000.0, wall_ms()), late=True)

@@ -7,7 +7,7 @@ from app.collector.intake import Intake
 from app.collector.rest_client import ROWS, RestClient
 from app.collector.takeover import LONGEST_GAP_S, take_over
 from app.collector.ticks_log import PartitionTail
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event, Quote, Trade
 from app.settings import Settings
 
@@ -44,12 +44,12 @@ def heard(events: list[Event], started_s: float, rest: RestClient) -> Intake:
     return intake
 
 
-async def taken(place: PartitionTail | None, events: list[Event], rest: Rest, started_s: float) -> Cutter:
+async def taken(place: PartitionTail | None, events: list[Event], rest: Rest, started_s: float) -> TickBatcher:
     """Take the partition over."""
     return await take_over(0, ("BTCUSDT",), place, heard(events, started_s, rest), rest)
 
 
-def contents(cutter: Cutter, until: int) -> dict[int, list[int]]:
+def contents(cutter: TickBatcher, until: int) -> dict[int, list[int]]:
     """Close the seconds up to one; return second → trade ids."""
     batches = [cutter.close(1.0, 1) for _ in range(cutter.second, until)]
     return {batch.second: batch.symbols["BTCUSDT"].trades.id for batch in batches}
@@ -73,7 +73,7 @@ async def test_what_happened_before_it_listened_is_fetched_by_id_into_its_own_se
         NOW_S - 8: [11], NOW_S - 7: [], NOW_S - 6: [12], NOW_S - 5: [], NOW_S - 4: [], NOW_S - 3: [], NOW_S - 2: [13],
     }  # fmt: skip
     assert rest.asked == [11]
-    assert not list(cutter.holes())
+    assert not list(cutter.gaps())
 
 
 async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
@@ -89,14 +89,14 @@ async def test_what_cannot_be_fetched_stays_a_hole_to_fill_later(monkeypatch: py
     monkeypatch.setattr("app.collector.takeover.backoff_s", lambda _failures: 0.0)
     rest = Rest([], failures=99)
     cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [trade(15, NOW_S - 1.5)], rest, NOW_S - 2)
-    assert [ids.holes for _, ids in cutter.holes()] == [[(11, 15)]]
+    assert [ids.gaps for _, ids in cutter.gaps()] == [[(11, 15)]]
 
 
 async def test_holes_of_the_one_before_are_inherited() -> None:
     """Its ids skipped and not refilled."""
     place = PartitionTail(NOW_S - 1, 1, {"BTCUSDT": 10}, {"BTCUSDT": [(5, 7)]})
     cutter = await taken(place, [trade(5, NOW_S - 9)], Rest([]), NOW_S - 20)
-    assert [ids.holes for _, ids in cutter.holes()] == [[(6, 7)]]
+    assert [ids.gaps for _, ids in cutter.gaps()] == [[(6, 7)]]
     assert contents(cutter, NOW_S + 1)[NOW_S] == [5]
 
 

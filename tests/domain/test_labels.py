@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.labels import Examples, forward_returns, purged, split, standardise
+from app.domain.examples import Examples
+from app.domain.labels import forward_returns, standardise
+from app.domain.time_split import purged, split_by_time
 
 HORIZONS = (5, 30)
 
@@ -55,7 +57,7 @@ def test_targets_are_returns_in_units_of_volatility_and_root_time() -> None:
 def test_no_outcome_of_a_block_is_made_of_seconds_a_later_block_looks_at(start: int, length: int) -> None:
     """The last second an outcome touches lies before the first second of the next block's first window."""
     window_s = 300
-    blocks = split(start, start + length, embargo_s=window_s)
+    blocks = split_by_time(start, start + length, embargo_s=window_s)
     parts = [_purged(start, length, block) for block in (blocks.train, blocks.validation)]
     following = (blocks.validation, blocks.test)
     for (rows, block), after in zip(zip(parts, (blocks.train, blocks.validation), strict=True), following, strict=True):
@@ -66,7 +68,7 @@ def test_no_outcome_of_a_block_is_made_of_seconds_a_later_block_looks_at(start: 
 def test_a_history_too_short_for_three_blocks_is_refused() -> None:
     """The reason names the length and the embargo."""
     with pytest.raises(ValueError, match="602 s are too few"):
-        split(0, 602, embargo_s=300)
+        split_by_time(0, 602, embargo_s=300)
 
 
 def _purged(start: int, length: int, block: tuple[int, int]) -> Examples:

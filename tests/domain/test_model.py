@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app.domain.artifact import HEADER, MAX_BYTES, ArtifactError, Header, Parameters, pack, unpack
-from app.domain.baselines import empirical_quantiles, fit_line, fit_scaler, ridge
-from app.domain.forecast import LEVELS, unit
-from app.domain.labels import Examples
-from app.domain.model import Model, compile_release, compiled, fit, started
-from app.domain.network import outputs
+from app.domain.baselines import empirical_quantiles, fit_linear, fit_scaler, ridge
+from app.domain.examples import Examples
+from app.domain.forecast import LEVELS, horizon_volatility
+from app.domain.forward_pass import forward_pass
+from app.domain.model import Model, compile_release, compiled_model, fit, initial_parameters
 
 HORIZONS = (5, 10, 30)
 FEATURES = 6
@@ -36,16 +36,16 @@ def made_up(rows: int = 4000, *, seed: int = 1, strength: float = 0.3) -> Exampl
 def untrained(rows: Examples, seed: int = 3) -> Parameters:
     """Return parameters as they are before the first step."""
     scaler = fit_scaler(rows.features)
-    line = fit_line(scaler, rows, HORIZONS, LEVELS)
+    line = fit_linear(scaler, rows, HORIZONS, LEVELS)
     header = Header(
         feature_schema="made-up", feature_names=tuple(f"f{i}" for i in range(FEATURES)), horizons_s=HORIZONS,
         levels=LEVELS, hidden=(8, 4), created_ms=1.0, origin="made up",
     )  # fmt: skip
     fixed = {
         "centre": scaler.centre, "scale": scaler.scale, "naive": empirical_quantiles(rows.z, rows.mask),
-        "ridge": line.coefficients, "ridge_share": line.share, "ridge_quantiles": line.z_quantiles,
+        "ridge": line.coefficients, "ridge_share": line.quantile_slope, "ridge_quantiles": line.z_quantiles,
     }  # fmt: skip
-    return started(header, fixed, seed)
+    return initial_parameters(header, fixed, seed)
 
 
 def scrambled(parameters: Parameters, seed: int = 4) -> Parameters:
@@ -90,7 +90,7 @@ def model(parameters: Parameters) -> Model:
 def test_before_the_first_step_the_network_says_what_ridge_says(parameters: Parameters) -> None:
     """Mean and quantiles of the untrained network are those of the linear forecaster."""
     rows = made_up(200, seed=9)
-    mean, quantiles = compiled(parameters, (256,))(rows.features, rows.volatility)
+    mean, quantiles = compiled_model(parameters, (256,))(rows.features, rows.volatility)
     linear, linear_quantiles = ridge(parameters.scaler, *parameters.ridge, HORIZONS)(rows.features, rows.volatility)
     assert np.abs(linear).max() > 1e-5
     assert mean == pytest.approx(linear, rel=1e-5, abs=1e-10)
@@ -105,7 +105,7 @@ def test_the_compiled_model_equals_the_same_network_in_numpy(model: Model) -> No
     expected = by_hand(model.parameters, rows)
     assert mean == pytest.approx(expected[..., 0], rel=1e-5, abs=1e-9)
     assert quantiles == pytest.approx(expected[..., 1:], rel=1e-5, abs=1e-9)
-    twin = outputs(model.parameters, rows.features) * unit(rows.volatility, HORIZONS)[..., None]
+    twin = forward_pass(model.parameters, rows.features) * horizon_volatility(rows.volatility, HORIZONS)[..., None]
     assert twin == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
@@ -124,11 +124,11 @@ def test_a_row_gets_the_same_forecast_in_a_batch_of_any_size(model: Model, count
 
 def test_a_model_compiled_for_one_size_serves_every_size_before_and_after_the_rest_is(parameters: Parameters) -> None:
     """A worker begins with the sizes it expects; others are padded up or cut, until theirs are compiled."""
-    rows, made = made_up(9, seed=12), compiled(parameters, (4,))
+    rows, made = made_up(9, seed=12), compiled_model(parameters, (4,))
     before, before_quantiles = made(rows.features, rows.volatility)
-    assert made.missed == {12}
-    made.compile(made.missed)
-    assert (made.missed, made.sizes) == (set(), {4, 12})
+    assert made.missing_sizes == {12}
+    made.compile(made.missing_sizes)
+    assert (made.missing_sizes, made.compiled_sizes) == (set(), {4, 12})
     after, after_quantiles = made(rows.features, rows.volatility)
     assert before == pytest.approx(after, rel=1e-5, abs=1e-10)
     assert before_quantiles == pytest.approx(after_quantiles, rel=1e-5, abs=1e-10)

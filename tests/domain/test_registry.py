@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.forecast import LEVELS
 from app.domain.promotion import decide, pooled
-from app.domain.registry import Registry, expired, verify
+from app.domain.registry import Registry, is_expired, rejection_reasons
 from app.records import ModelRelease, Role, Score
 
 HORIZONS = [5, 10, 30, 60, 300]
@@ -43,13 +43,13 @@ def registry_of(*releases: ModelRelease) -> Registry:
     """Return a registry that took these records in this order."""
     registry = Registry()
     for record in releases:
-        registry.take(record)
+        registry.update(record)
     return registry
 
 
 def roles(registry: Registry) -> dict[str, str]:
     """Return who runs as what."""
-    return {record.id: role for record, role in registry.running()}
+    return {record.id: role for record, role in registry.to_run()}
 
 
 def test_at_the_very_start_nobody_is_champion() -> None:
@@ -75,7 +75,7 @@ def test_a_demoted_champion_leaves_its_place_to_the_one_before() -> None:
     """And when that one is demoted too, naive serves again."""
     registry = registry_of(release("a", "champion"), release("b", "champion"), release("b"))
     assert registry.champion() == release("a", "champion")
-    registry.take(release("a"))
+    registry.update(release("a"))
     assert registry.champion() is None
 
 
@@ -94,10 +94,10 @@ def test_two_models_run_at_most_the_champion_and_the_newest_challenger() -> None
     """Older challengers wait; a retired or expired one is gone."""
     records = [release("old", "champion", 1), *(release(f"c{i}", created_ms=i) for i in range(4))]
     registry = registry_of(*records, release("c3", "retired"), release("c2", created_ms=9, expires_ms=50.0))
-    assert [(record.id, role) for record, role in registry.running(now_ms=60.0)] == [
+    assert [(record.id, role) for record, role in registry.to_run(now_ms=60.0)] == [
         ("old", "champion"), ("c1", "challenger"),
     ]  # fmt: skip
-    assert [record.id for record, _ in registry.running(now_ms=40.0)] == ["old", "c2"]
+    assert [record.id for record, _ in registry.to_run(now_ms=40.0)] == ["old", "c2"]
 
 
 def test_an_expired_champion_serves_on_and_is_known_to_be_expired() -> None:
@@ -105,9 +105,9 @@ def test_an_expired_champion_serves_on_and_is_known_to_be_expired() -> None:
     registry = registry_of(release("a", "champion", expires_ms=100.0))
     champion = registry.champion()
     assert champion is not None
-    assert (expired(champion, 99.0), expired(champion, 101.0)) == (False, True)
+    assert (is_expired(champion, 99.0), is_expired(champion, 101.0)) == (False, True)
     assert roles(registry) == {"a": "champion"}
-    assert not expired(release("never"), 1e15)
+    assert not is_expired(release("never"), 1e15)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_an_expired_champion_serves_on_and_is_known_to_be_expired() -> None:
 )
 def test_a_release_that_does_not_fit_is_refused_with_the_reason(change: dict[str, object], reason: str) -> None:
     """One line names the release and what is wrong; a good one has none."""
-    assert verify(release("good"), "schema", HORIZONS, LEVELS, now_ms=2.0) == []
-    lines = verify(release("bad", **change), "schema", HORIZONS, LEVELS, now_ms=2.0)  # type: ignore[arg-type]
+    assert rejection_reasons(release("good"), "schema", HORIZONS, LEVELS, now_ms=2.0) == []
+    lines = rejection_reasons(release("bad", **change), "schema", HORIZONS, LEVELS, now_ms=2.0)  # type: ignore[arg-type]
     assert any(reason in line and "bad" in line for line in lines)
 
 
@@ -167,7 +167,7 @@ def test_a_champion_that_is_surely_worse_than_naive_steps_down_with_those_before
     published = decide(registry, live("worse", -0.05, 1.0, high=-0.01))
     assert {(record.id, record.role) for record in published} == {("older", "challenger"), ("worse", "challenger")}
     for record in published:
-        registry.take(record)
+        registry.update(record)
     assert registry.champion() is None
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from app.domain.axes import F32, F64, NEW
-from app.domain.scoring import ALL, Outcomes, Scoring
-from app.domain.significance import Blocks
+from app.domain.arrays import ABSENT, F32, F64
+from app.domain.scoring import ALL_SYMBOLS, Outcomes, RunningScores
+from app.domain.significance import BlockMeans
 from app.records import Kind, Role, Score
 
 LEVELS = (0.25, 0.5, 0.75)
@@ -18,15 +18,15 @@ def overlapping(noise: F64, horizon: int) -> F64:
     return total[horizon:] - total[:-horizon]
 
 
-def verdicts(gain: F64, naive: F64, horizon: int) -> tuple[F64, F64]:
+def evaluations(gain: F64, naive: F64, horizon: int) -> tuple[F64, F64]:
     """Return p-values and half widths after feeding differentials [T,R] second by second."""
-    blocks = Blocks((horizon,), 3600.0)
-    blocks.rearrange([NEW], [NEW] * gain.shape[1])
+    blocks = BlockMeans((horizon,), 3600.0)
+    blocks.reindex([ABSENT], [ABSENT] * gain.shape[1])
     compared = np.ones((1, 1, gain.shape[1]), np.bool_)
     for second, (row, base) in enumerate(zip(gain.astype(np.float32), naive.astype(np.float32), strict=True)):
         blocks.close(second)
         blocks.update(EVERYTHING, row[None, None], base[None, None], compared)
-    chance, half = blocks.verdict(EVERYTHING, np.zeros(1, np.int64))
+    chance, half = blocks.significance(EVERYTHING, np.zeros(1, np.int64))
     return chance.ravel(), half.ravel()
 
 
@@ -41,7 +41,7 @@ def duel(horizon: int, signal: float) -> tuple[F64, F64, F64]:
     outcome = np.sqrt(signal) * known + np.sqrt(1 - signal) * unknown
     model, naive = np.sqrt(signal) * known + 0.3 * mine, 0.3 * theirs
     loss, base = np.abs(outcome - model), np.abs(outcome - naive)
-    return *verdicts(base - loss, base, horizon), 1 - loss.mean() / base.mean()
+    return *evaluations(base - loss, base, horizon), 1 - loss.mean() / base.mean()
 
 
 @pytest.mark.parametrize("horizon", [5, 60, 300])
@@ -64,7 +64,7 @@ def test_intervals_hold_the_true_skill_in_nineteen_of_twenty_samples() -> None:
     rng = np.random.default_rng(5)
     mine, theirs, outcome = (overlapping(rng.standard_normal((6000, 400)), 30) for _ in range(3))
     loss, naive = np.abs(outcome - 0.3 * mine), np.abs(outcome - 0.5 * theirs)
-    _, half = verdicts(naive - loss, naive, 30)
+    _, half = evaluations(naive - loss, naive, 30)
     weight = 0.5 ** (np.arange(len(loss))[::-1] / 3600)[:, None]
     skill = 1 - (weight * loss).sum(axis=0) / (weight * naive).sum(axis=0)
     assert np.mean(np.abs(skill - (1 - np.sqrt(1.09 / 1.25))) > half) <= 0.08
@@ -73,7 +73,7 @@ def test_intervals_hold_the_true_skill_in_nineteen_of_twenty_samples() -> None:
 def test_nothing_is_claimed_before_five_blocks() -> None:
     """Blocks of 30 s, each forgetting a little: after four p is 1 and there is no interval, after seven there is."""
     gain = np.ones((240, 1)) + np.random.default_rng(0).standard_normal((240, 1)) * 0.01
-    early, late = verdicts(gain[:140], gain[:140], 5), verdicts(gain, gain, 5)
+    early, late = evaluations(gain[:140], gain[:140], 5), evaluations(gain, gain, 5)
     assert early[0].tolist() == [1.0]
     assert np.isnan(early[1]).all()
     assert late[0][0] < 1e-6
@@ -81,8 +81,8 @@ def test_nothing_is_claimed_before_five_blocks() -> None:
 
 def scored(rows: list[tuple[float, float]], naive: int = 0, halflife_s: float = 1e9) -> list[Score]:
     """Return the scores after outcomes (realised A, realised B) of a naive model and one that says +1, ±1 around it."""
-    scoring = Scoring((1,), LEVELS, halflife_s)
-    scoring.rearrange([NEW, NEW], [NEW, NEW])
+    scoring = RunningScores((1,), LEVELS, halflife_s)
+    scoring.reindex([ABSENT, ABSENT], [ABSENT, ABSENT])
     mean = np.broadcast_to(np.array([0, 1], np.float32)[None, :, None], (1, 2, 2))
     quantiles = mean[..., None] + np.array([-1, 0, 1], np.float32)
     for row in rows:
@@ -90,7 +90,7 @@ def scored(rows: list[tuple[float, float]], naive: int = 0, halflife_s: float = 
         outcomes = Outcomes(mean, quantiles, np.nan_to_num(realised), np.isfinite(realised), naive)
         scoring.update(EVERYTHING, outcomes, outcomes.below())
     models: list[tuple[str, Kind, Role]] = [("naive", "naive", "baseline"), ("ridge-1", "ridge", "champion")]
-    return scoring.rows(EVERYTHING, np.zeros(1, np.int64), models, [ALL, "A", "B"])
+    return scoring.rows(EVERYTHING, np.zeros(1, np.int64), models, [ALL_SYMBOLS, "A", "B"])
 
 
 def test_scores_are_what_a_hand_computes() -> None:
@@ -111,7 +111,7 @@ def test_scores_are_what_a_hand_computes() -> None:
 
 def test_the_pseudo_symbol_is_the_mean_over_the_symbols_settled() -> None:
     """A second with A at 2 and B at 4 counts once, with error 3; B unpriced in the next leaves A alone."""
-    naive = next(score for score in scored([(2.0, 4.0), (1.0, np.nan)]) if score.symbol == ALL)
+    naive = next(score for score in scored([(2.0, 4.0), (1.0, np.nan)]) if score.symbol == ALL_SYMBOLS)
     assert (naive.n, naive.mae) == pytest.approx((2, 2.0))
     assert next(score for score in scored([(2.0, 4.0), (1.0, np.nan)]) if score.symbol == "B").n == 1
 
@@ -123,7 +123,7 @@ def test_a_second_without_any_outcome_changes_nothing() -> None:
 
 def test_without_a_naive_forecast_no_skill_is_claimed() -> None:
     """A forecaster with nothing beside it has skill 0 and p = 1."""
-    ridge = next(score for score in scored([(2.0, 2.0)] * 400, naive=NEW) if score.model == "ridge-1")
+    ridge = next(score for score in scored([(2.0, 2.0)] * 400, naive=ABSENT) if score.model == "ridge-1")
     assert (ridge.skill, ridge.p_value) == (0.0, 1.0)
 
 
@@ -135,5 +135,5 @@ def test_older_outcomes_are_forgotten_by_half_after_the_half_life() -> None:
 
 def test_naive_is_neither_better_nor_worse_than_itself() -> None:
     """Its skill is 0 with an interval of no width once there are five blocks, and p stays 1."""
-    blocks = verdicts(np.zeros((300, 1)), np.ones((300, 1)), 5)
+    blocks = evaluations(np.zeros((300, 1)), np.ones((300, 1)), 5)
     assert (blocks[0].tolist(), blocks[1].tolist()) == ([1.0], [0.0])

@@ -12,45 +12,45 @@ from app import releases
 from app.domain import features
 from app.domain.artifact import unpack
 from app.domain.forecast import LEVELS
-from app.domain.registry import verify
-from app.domain.series import Series, examples
+from app.domain.registry import rejection_reasons
+from app.domain.symbol_series import SymbolSeries, examples_of
 from app.exchange.synthetic import synthetic
 from app.records import FeatureBatch
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 from app.training.cold_start import START_S, synthetic_series
-from app.training.klines import HistoryError, Klines, series_of_klines
+from app.training.klines import HistoryError, KlineHistory, series_of_klines
 from app.training.live_history import LiveHistory
-from app.training.trainer import Trainer, origin, released
-from app.training.training import Plan, Trained, TrainingError, prepare, train
+from app.training.pipeline import TrainingError, TrainingPlan, TrainingResult, prepare, train
+from app.training.trainer import Trainer, challenger, origin
 
 HORIZONS = (5, 10, 30, 60, 300)
-PLAN = Plan(HORIZONS, epochs=4, created_ms=1.0, origin="a test")
+PLAN = TrainingPlan(HORIZONS, epochs=4, created_ms=1.0, origin="a test")
 HOURS = 3
 
 
 @pytest.fixture(scope="module")
-def predictable() -> tuple[list[Series], Trained]:
+def predictable() -> tuple[list[SymbolSeries], TrainingResult]:
     """History of a market with a known signal, and what was learnt from it."""
     history = [synthetic_series(7, name, START_S, HOURS * 3600) for name in ("BTCUSDT", "ETHUSDT")]
     return history, train(history, PLAN)
 
 
 @pytest.mark.slow
-def test_most_of_what_an_oracle_knows_is_recovered(predictable: tuple[list[Series], Trained]) -> None:
+def test_most_of_what_an_oracle_knows_is_recovered(predictable: tuple[list[SymbolSeries], TrainingResult]) -> None:
     """At 5 and 10 s the model explains more than half of what anybody could, and is sure of it."""
     history, trained = predictable
     test = prepare(history, PLAN)[3]
     for h, horizon in enumerate(HORIZONS[:2]):
-        verdict = trained.verdicts["tensorflow"][h]
+        verdict = trained.evaluations["tensorflow"][h]
         best = _oracle_r2(history, test, h, horizon)
         assert verdict.r2 > 0.5 * best > 0.005
         assert verdict.skill > 0
         assert verdict.p_value < 0.01
-    assert not any(verdict.suspicious for verdict in trained.verdicts["tensorflow"])
+    assert not any(verdict.is_suspicious for verdict in trained.evaluations["tensorflow"])
 
 
-def _oracle_r2(history: list[Series], test: Any, h: int, horizon: int) -> float:
+def _oracle_r2(history: list[SymbolSeries], test: Any, h: int, horizon: int) -> float:
     source = synthetic(7, ("BTCUSDT", "ETHUSDT"))
     scale = test.volatility * horizon**0.5
     expected = np.zeros(len(test))
@@ -67,27 +67,29 @@ def test_on_a_martingale_no_skill_in_direction_is_found() -> None:
     """The same market with its signal switched off: no significant skill at any horizon, and hardly any line."""
     history = [synthetic_series(8, "BTCUSDT", START_S, HOURS * 3600, martingale=True)]
     trained = train(history, PLAN)
-    for verdict in trained.verdicts["tensorflow"]:
+    for verdict in trained.evaluations["tensorflow"]:
         assert verdict.p_value > 0.01
         assert verdict.r2 < 0.005
 
 
 @pytest.mark.slow
-def test_a_release_says_what_it_is_and_how_it_did(predictable: tuple[list[Series], Trained]) -> None:
+def test_a_release_says_what_it_is_and_how_it_did(predictable: tuple[list[SymbolSeries], TrainingResult]) -> None:
     """The record carries figures, origin and expiry, and passes the verification of the worker."""
     _history, trained = predictable
-    release = released(trained, end=1_700_000_000, ttl_s=3600)
+    release = challenger(trained, end=1_700_000_000, ttl_s=3600)
     assert release.id == "tf-20231114-221320"
     assert release.expires_ms == 1_700_003_600_000.0
     assert (release.role, release.origin, release.metrics["mids"]) == ("challenger", "a test", 1.0)
     assert {"skill_5s", "p_value_300s", "coverage_90_60s", "ridge_skill_5s", "suspicious"} <= release.metrics.keys()
-    assert verify(release, features.SCHEMA, HORIZONS, LEVELS, now_ms=1_700_000_000_000.0) == []
+    assert rejection_reasons(release, features.SCHEMA, HORIZONS, LEVELS, now_ms=1_700_000_000_000.0) == []
     assert unpack(release.artifact).header.metrics == release.metrics
     assert len(release.artifact) < 300_000
 
 
 @pytest.mark.slow
-def test_the_blocks_of_a_training_do_not_know_of_each_other(predictable: tuple[list[Series], Trained]) -> None:
+def test_the_blocks_of_a_training_do_not_know_of_each_other(
+    predictable: tuple[list[SymbolSeries], TrainingResult],
+) -> None:
     """No outcome of a block ends within the window of any row of the next one."""
     blocks = prepare(predictable[0], PLAN)[1:]
     for block, following in pairwise(blocks):
@@ -107,15 +109,15 @@ def test_a_history_too_short_is_refused_with_what_is_missing() -> None:
 
 def test_half_an_hour_is_enough_to_begin_with() -> None:
     """A replay that has no earlier history trains after thirty minutes; the longest horizon claims nothing."""
-    trained = train([synthetic_series(7, "BTCUSDT", START_S, 1800)], Plan(HORIZONS, epochs=1))
-    assert trained.verdicts["tensorflow"][-1].p_value == 1.0
+    trained = train([synthetic_series(7, "BTCUSDT", START_S, 1800)], TrainingPlan(HORIZONS, epochs=1))
+    assert trained.evaluations["tensorflow"][-1].p_value == 1.0
 
 
 def test_a_gap_in_the_history_leaves_no_example_across_it() -> None:
     """Seconds that never came void the outcomes that would reach over them."""
     series = synthetic_series(7, "BTCUSDT", START_S, 1200)
     series.present[800:810] = False
-    rows = examples(series, 0, (60,))
+    rows = examples_of(series, 0, (60,))
     reach = rows.second - START_S
     assert not ((reach < 800) & (reach + 60 >= 800)).any()
 
@@ -123,7 +125,7 @@ def test_a_gap_in_the_history_leaves_no_example_across_it() -> None:
 def test_the_packaged_release_fits_this_program() -> None:
     """Its features are the ones computed here; if not, make it again with `btc train --cold-start`."""
     (release,) = releases.packaged()
-    assert verify(release, features.SCHEMA, HORIZONS, LEVELS) == []
+    assert rejection_reasons(release, features.SCHEMA, HORIZONS, LEVELS) == []
     assert release.origin.startswith("cold start: synthetic seeds")
     assert (release.role, release.expires_ms) == ("challenger", 0.0)
     assert len(release.artifact) < 300_000
@@ -152,10 +154,10 @@ class Binance:
         known = range(max(self.first, -(-start // 1000)), min(self.now, end // 1000 + 1))
         return httpx.Response(200, json=[kline(second) for second in known[:1000]])
 
-    def klines(self, seconds: int, said: list[str] | None = None) -> Klines:
+    def klines(self, seconds: int, said: list[str] | None = None) -> KlineHistory:
         """Return a client of it."""
         client = httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="http://exchange")
-        return Klines(client, seconds, (said if said is not None else []).append)
+        return KlineHistory(client, seconds, (said if said is not None else []).append)
 
 
 async def test_history_is_pulled_page_by_page_and_later_only_what_is_new() -> None:
@@ -195,7 +197,7 @@ def test_klines_are_judged_as_last_trades() -> None:
     assert series.usable[-1]
 
 
-def batches(series: Series, bars: np.ndarray[Any, Any]) -> list[FeatureBatch]:
+def batches(series: SymbolSeries, bars: np.ndarray[Any, Any]) -> list[FeatureBatch]:
     """Return the batches that carry these bars."""
     from app.domain.bars import CHANNELS
 
@@ -220,26 +222,26 @@ def test_live_history_equals_the_history_it_was_published_from() -> None:
     live = LiveHistory(["BTCUSDT"], 500)
     sent = batches(series, bars_of(PriceProcess(7), listing, START_S, 500))
     for batch in [*sent, *sent[-5:]]:
-        live.take(batch)
-    live.take(msgspec.structs.replace(sent[0], second=START_S + 900, generation=-1))
-    (back,) = live.series(least_s=400)
+        live.update(batch)
+    live.update(msgspec.structs.replace(sent[0], second=START_S + 900, generation=-1))
+    (back,) = live.series(min_s=400)
     assert (back.start, back.end, live.quoted_s()) == (series.start, series.end, 500)
     assert (back.features == series.features).all()
     assert (back.mid == series.mid).all()
-    assert live.series(least_s=501) == []
+    assert live.series(min_s=501) == []
 
 
 async def test_without_any_history_the_trainer_says_what_it_waits_for() -> None:
     """A replay: the exchange has nothing of its own and the live history has just begun."""
     trainer = Trainer(Settings(symbols=("BTCUSDT",)), ProcessStatus())
     with pytest.raises(TrainingError, match="0 of 1800 s with quotes"):
-        await trainer.once(Binance(5000, 5000).klines(3600))
+        await trainer.train_once(Binance(5000, 5000).klines(3600))
 
 
 async def test_the_trainer_releases_a_challenger_from_the_exchange_s_history() -> None:
     """Named after the exchange's time, expiring by it, and telling what it was trained on."""
     trainer = Trainer(Settings(symbols=("BTCUSDT",), train_epochs=1, release_ttl_s=60), ProcessStatus())
-    release = await trainer.once(Binance(0, 4000).klines(3600))
+    release = await trainer.train_once(Binance(0, 4000).klines(3600))
     assert (release.id, release.expires_ms) == ("tf-19700101-010640", 4_060_000.0)
     assert release.origin == "live: BTCUSDT 3600 s of klines to 1970-01-01 01:06:40"
     assert release.metrics["mids"] == 0.0

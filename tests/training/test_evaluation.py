@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import norm
 
 from app.domain.baselines import naive
-from app.domain.forecast import LEVELS, Floats, Forecaster, Rows, unit
-from app.domain.labels import Examples, join
-from app.domain.long_run_variance import by_second, kept_share, long_run_variance
-from app.training.evaluate import Verdict, bootstrap_skill, diebold_mariano, evaluate, metrics
+from app.domain.examples import Examples, concatenated
+from app.domain.forecast import LEVELS, Floats, Forecaster, Rows, horizon_volatility
+from app.domain.long_run_variance import long_run_variance, mean_by_second, shrinkage
+from app.training.evaluation import Evaluation, bootstrap_skill, diebold_mariano, evaluate, release_metrics
 
 NORMAL = norm.ppf(LEVELS)
 HORIZONS = (5, 60)
@@ -34,14 +34,14 @@ def oracle(weight: float = 1.0) -> Forecaster:
     """Return the forecaster that takes the feature as the mean."""
 
     def forecast(features: Rows, volatility: Floats) -> tuple[Floats, Floats]:
-        scale, mean = unit(volatility, HORIZONS), weight * features
+        scale, mean = horizon_volatility(volatility, HORIZONS), weight * features
         return scale * mean, scale[:, :, None] * (mean[:, :, None] + NORMAL)
 
     return forecast
 
 
-def judged(rows: Examples, weight: float = 1.0) -> list[Verdict]:
-    """Return the verdicts on the forecaster that takes the feature as the mean."""
+def judged(rows: Examples, weight: float = 1.0) -> list[Evaluation]:
+    """Return the evaluations on the forecaster that takes the feature as the mean."""
     normal = np.tile(NORMAL, (len(HORIZONS), 1))
     return evaluate({"naive": naive(normal, HORIZONS), "model": oracle(weight)}, rows, HORIZONS)["model"]
 
@@ -55,7 +55,7 @@ def test_skill_that_is_there_is_found() -> None:
     assert 0.51 < verdict.direction < 0.56
     assert verdict.coverage_90 == pytest.approx(0.9, abs=0.02)
     assert verdict.coverage_50 == pytest.approx(0.5, abs=0.02)
-    assert not verdict.suspicious
+    assert not verdict.is_suspicious
 
 
 def test_on_a_martingale_p_values_are_no_smaller_than_chance_allows() -> None:
@@ -88,7 +88,7 @@ def test_rounding_is_not_skill() -> None:
 def test_symbols_that_move_together_are_not_independent_evidence() -> None:
     """The same symbol twice gives the same p-value as once."""
     once = market(4000, drift=0.2, seed=3)
-    doubled = replace(join([once, once]), symbol=np.repeat([0, 1], len(once)))
+    doubled = replace(concatenated([once, once]), symbol=np.repeat([0, 1], len(once)))
     assert [v.p_value for v in judged(doubled)] == pytest.approx([v.p_value for v in judged(once)])
 
 
@@ -98,9 +98,9 @@ def test_being_right_too_often_far_ahead_is_reported_as_a_suspected_leak() -> No
     leaked = replace(rows, features=rows.z.astype(np.float32))
     five, minute = judged(leaked, weight=0.3)
     assert minute.direction > 0.99
-    assert minute.suspicious
-    assert not five.suspicious, "at five seconds a direction may be known"
-    assert metrics([five, minute])["suspicious"] == 1.0
+    assert minute.is_suspicious
+    assert not five.is_suspicious, "at five seconds a direction may be known"
+    assert release_metrics([five, minute])["suspicious"] == 1.0
 
 
 def test_a_quiet_second_counts_for_little() -> None:
@@ -135,15 +135,15 @@ def test_the_long_run_variance_of_overlapping_sums_is_that_of_the_sums() -> None
 
 def test_values_are_averaged_over_the_symbols_of_a_second() -> None:
     """Whatever the order of the rows."""
-    assert by_second(np.array([1.0, 4.0, 3.0]), np.array([10, 20, 10])).tolist() == [2.0, 4.0]
+    assert mean_by_second(np.array([1.0, 4.0, 3.0]), np.array([10, 20, 10])).tolist() == [2.0, 4.0]
 
 
 def test_what_cannot_be_told_from_luck_is_not_kept() -> None:
     """A forecast of pure noise keeps nothing, a true one nearly all, one twice too large half."""
     rows = market(20_000, drift=0.4, seed=8)
     said, z, seen = rows.features[:, 0].astype(np.float64), rows.z[:, 0], rows.mask[:, 0]
-    assert 0.8 < kept_share(said, z, seen, rows.second, 5) <= 1.0
-    assert 0.4 < kept_share(2 * said, z, seen, rows.second, 5) <= 0.5
+    assert 0.8 < shrinkage(said, z, seen, rows.second, 5) <= 1.0
+    assert 0.4 < shrinkage(2 * said, z, seen, rows.second, 5) <= 0.5
     noise = np.random.default_rng(9).normal(size=len(said))
-    assert kept_share(noise, z, seen, rows.second, 5) == 0.0
-    assert kept_share(said * 0, z, seen, rows.second, 5) == 0.0
+    assert shrinkage(noise, z, seen, rows.second, 5) == 0.0
+    assert shrinkage(said * 0, z, seen, rows.second, 5) == 0.0
