@@ -22,6 +22,7 @@ FORMAT = 1
 MAX_BYTES = 4 * 2**20
 MAX_WIDTH = 4096  # of any one dimension
 HEADER = "header.json"
+FIRST_ENTRY, END, END_BYTES = b"PK\3\4", b"PK\5\6", 22  # signatures of a zip without a comment
 # What `zipfile` raises on damaged bytes: impossible offsets, encryption, names and sizes.
 DAMAGE = (
     zipfile.BadZipFile, KeyError, ValueError, RuntimeError, OSError, EOFError, OverflowError, struct.error, zlib.error,
@@ -117,11 +118,14 @@ def unpack(blob: bytes) -> Parameters:
     """Return the parameters in an artifact.
 
     Raises:
-        ArtifactError: too large, not a stored zip, unknown format, wrong shapes, values that are not finite.
+        ArtifactError: too large, not a stored zip of the expected entries, unknown format, wrong shapes, values that
+            are not finite.
 
     """
     if len(blob) > MAX_BYTES:
         raise ArtifactError(f"the artifact has {len(blob)} bytes, at most {MAX_BYTES} are allowed")
+    if not blob.startswith(FIRST_ENTRY) or not blob[-END_BYTES:].startswith(END):
+        raise ArtifactError("the artifact is not a model: it is cut off, or has bytes before or after the zip")
     try:
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
             parameters = _read(archive)
@@ -140,6 +144,10 @@ def _read(archive: zipfile.ZipFile) -> Parameters:
     header = msgspec.json.decode(archive.read(HEADER), type=Header)
     _check_header(header)
     shapes = header.shapes()
+    entries, expected = archive.namelist(), [HEADER, *(f"{name}.npy" for name in shapes)]
+    if sorted(entries) != sorted(expected):
+        odd = sorted(set(entries) ^ set(expected)) or "an entry twice"
+        raise ArtifactError(f"the artifact is not a model: missing, unknown or repeated are {odd}")
     arrays = {name: _array(name, archive.read(f"{name}.npy"), shape) for name, shape in shapes.items()}
     return Parameters(header=header, arrays=arrays)
 

@@ -48,13 +48,13 @@ def unpack(record: bytes) -> BarRecord:
 
     """
     if len(record) < _HEAD.size + _BODY.size or not record.startswith(_MAGIC):
-        raise RecordError(f"not a ring record: {len(record)} bytes; the second counts as absent")
+        raise RecordError(f"not a bar record: {len(record)} bytes; the second counts as absent")
     _magic, fingerprint, checksum = _HEAD.unpack_from(record)
     if fingerprint != _FINGERPRINT:
-        raise RecordError("ring record of another version: its channels differ; the second counts as absent")
+        raise RecordError("bar record of another version: its channels differ; the second counts as absent")
     body = memoryview(record)[_HEAD.size :]
     if zlib.crc32(body) != checksum:
-        raise RecordError("damaged ring record: its checksum differs; the second counts as absent")
+        raise RecordError("damaged bar record: its checksum differs; the second counts as absent")
     second, count, size = _BODY.unpack_from(body)
     names = json.loads(bytes(body[_BODY.size : _BODY.size + size]))
     values = np.frombuffer(body[_BODY.size + size :], dtype="<f8").reshape(len(CHANNELS), count)

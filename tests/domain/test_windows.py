@@ -198,23 +198,14 @@ def test_records_that_cannot_be_read_are_refused_one_by_one(market: Market) -> N
     refused = restored.restore([b"", b"foreign", other_version, damaged, records[2][:40], *records])
     assert_same(windows.feature_rows(), restored.feature_rows())
     assert [text.split(":")[0] for text in refused] == [
-        "not a ring record",
-        "not a ring record",
-        "ring record of another version",
-        "damaged ring record",
-        "damaged ring record",
+        "not a bar record",
+        "not a bar record",
+        "bar record of another version",
+        "damaged bar record",
+        "damaged bar record",
     ]
     with pytest.raises(RecordError):
         unpack(damaged)
-
-
-def test_a_record_gives_back_what_was_packed(market: Market) -> None:
-    """BarRecord, names of any spelling and bars come back bit for bit."""
-    (batch,) = market(11, ["A\nB", "Ω"], 1)
-    windows = SymbolWindows()
-    held = unpack(windows.update(batch))
-    assert (held.second, held.symbols) == (batch.second, ["A\nB", "Ω"])
-    np.testing.assert_array_equal(held.bars.T, [windows.feature_rows().bars[name] for name in CHANNELS])
 
 
 def test_a_partition_without_symbols_has_no_rows() -> None:

@@ -9,7 +9,6 @@ from scipy.stats import norm
 from app.domain.baselines import naive
 from app.domain.examples import Examples, concatenated
 from app.domain.forecast import LEVELS, Floats, Forecaster, Rows, horizon_volatility
-from app.domain.long_run_variance import long_run_variance, mean_by_second, shrinkage
 from app.training.evaluation import Evaluation, bootstrap_skill, diebold_mariano, evaluate, release_metrics
 
 NORMAL = norm.ppf(LEVELS)
@@ -123,27 +122,3 @@ def test_too_few_overlapping_outcomes_prove_nothing() -> None:
     assert diebold_mariano(np.full(100, 1.0) + np.arange(100) * 1e-3, lags=60) == 1.0
     assert bootstrap_skill(np.ones(100), np.ones(100), lags=60) == (-1.0, 1.0)
     assert diebold_mariano(np.ones(1000), lags=5) == 1.0, "no variation"
-
-
-def test_the_long_run_variance_of_overlapping_sums_is_that_of_the_sums() -> None:
-    """A moving sum of h independent terms has h² times their variance, up to what Bartlett's weights leave out."""
-    noise = np.random.default_rng(7).normal(size=200_000)
-    moving = np.convolve(noise, np.ones(10), "valid")
-    assert long_run_variance(moving, bandwidth=20) == pytest.approx(100.0 * 0.84, rel=0.08)
-    assert long_run_variance(noise, bandwidth=5) == pytest.approx(1.0, rel=0.05)
-
-
-def test_values_are_averaged_over_the_symbols_of_a_second() -> None:
-    """Whatever the order of the rows."""
-    assert mean_by_second(np.array([1.0, 4.0, 3.0]), np.array([10, 20, 10])).tolist() == [2.0, 4.0]
-
-
-def test_what_cannot_be_told_from_luck_is_not_kept() -> None:
-    """A forecast of pure noise keeps nothing, a true one nearly all, one twice too large half."""
-    rows = market(20_000, drift=0.4, seed=8)
-    said, z, seen = rows.features[:, 0].astype(np.float64), rows.z[:, 0], rows.mask[:, 0]
-    assert 0.8 < shrinkage(said, z, seen, rows.second, 5) <= 1.0
-    assert 0.4 < shrinkage(2 * said, z, seen, rows.second, 5) <= 0.5
-    noise = np.random.default_rng(9).normal(size=len(said))
-    assert shrinkage(noise, z, seen, rows.second, 5) == 0.0
-    assert shrinkage(said * 0, z, seen, rows.second, 5) == 0.0
