@@ -48,7 +48,7 @@ def test_a_record_gives_back_the_forecasts_as_float32_and_the_mid_as_float64() -
     pending = PendingForecasts(decoded(msgspec.msgpack.encode(record)))
     assert (pending.second, pending.symbols, pending.models) == (5, ("A", "B"), (NAIVE, RIDGE))
     assert (pending.mid.tolist(), pending.priced.tolist()) == ([1.1, 0.0], [True, False])
-    assert pending.values[0][1, 0].tolist() == np.float32([1e-4, *(1e-4 + gap for gap in SPREAD)]).tolist()
+    assert pending.values[0][1, 0].tolist() == np.array([1e-4, *(1e-4 + gap for gap in SPREAD)], np.float32).tolist()
 
 
 def test_discarded_horizons_hold_no_memory_and_the_others_stay() -> None:
