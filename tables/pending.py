@@ -1,4 +1,4 @@
-"""Forecasts that wait for their outcome. Key `partition/slot`, value the packed record of domain/settlement.py."""
+"""Forecasts that wait for their outcome. Key `partition/slot`, value the record of domain/pending_forecasts.py."""
 
 from app.streaming.table_store import ring_table
 

@@ -1,4 +1,4 @@
-"""The last seconds' bars. Key `partition/slot`, value the packed second of domain/windows.py."""
+"""The last seconds' bars. Key `partition/slot`, value the packed second of domain/bar_records.py."""
 
 from app.streaming.table_store import ring_table
 

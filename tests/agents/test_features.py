@@ -55,7 +55,7 @@ async def test_a_body_that_fails_sets_its_event_aside_and_builds_its_room_again(
     await work(features.features, walked, [batch(START)])
     room = STATES.of(PARTITION)
     with monkeypatch.context() as broken:
-        broken.setattr(room, "rows", lambda: 1 / 0)
+        broken.setattr(room, "feature_rows", lambda: 1 / 0)
         await work(features.features, walked, [batch(START + 1)])
     await work(features.features, walked, [batch(START + 2)])
     assert [letter.reason for letter in walked.letters] == ["ZeroDivisionError: division by zero"]

@@ -126,8 +126,8 @@ def test_a_hostile_artifact_is_refused_with_its_reason(parameters: Parameters, k
 def test_an_artifact_with_any_bytes_changed_is_refused_or_sound(parameters: Parameters, data: st.DataObject) -> None:
     """Whatever the damage, what comes back is finite and of the right shapes, or an ArtifactError."""
     blob = bytearray(pack(parameters))
-    for place in data.draw(st.lists(st.integers(0, len(blob) - 1), min_size=1, max_size=5)):
-        blob[place] = data.draw(st.integers(0, 255))
+    for position in data.draw(st.lists(st.integers(0, len(blob) - 1), min_size=1, max_size=5)):
+        blob[position] = data.draw(st.integers(0, 255))
     try:
         back = unpack(bytes(blob))
     except ArtifactError:

@@ -30,6 +30,6 @@ def test_a_record_gives_back_what_was_packed(market: Callable[..., list[TickBatc
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused_with_its_reason(change: Callable[[bytes], bytes], reason: str) -> None:
-    """Foreign, outdated and damaged records are told apart."""
+    """Foreign, outdated and damaged records have different reasons."""
     with pytest.raises(RecordError, match=reason):
         unpack(change(pack(7, ["A"], np.ones((1, len(CHANNELS))))))

@@ -20,7 +20,7 @@ def made_up(rows: int, strength: float, *, zeros: float = 0.0, seed: int = 1) ->
     return Examples(features, np.full(rows, 1e-4), z, np.ones(z.shape, bool), second, np.zeros(rows, np.int64))
 
 
-def test_naive_says_no_change_and_the_usual_width() -> None:
+def test_naive_forecasts_no_change_and_the_usual_width() -> None:
     """Mean 0; the quantiles are volatility·√h·z."""
     mean, quantiles = naive(default_z(HORIZONS), HORIZONS)(np.zeros((2, 8), np.float32), np.array([1e-4, np.nan]))
     assert not mean.any()
@@ -58,7 +58,7 @@ def test_quartiles_stay_at_zero_where_most_outcomes_are_exactly_zero() -> None:
     assert not line.z_quantiles[:, 1:4].any()
 
 
-def test_a_feature_that_never_moved_in_training_is_silenced() -> None:
+def test_a_feature_that_never_moved_in_training_is_ignored() -> None:
     """A mask that training saw as constant cannot shift a live forecast when it changes."""
     rows = made_up(100, strength=0.0)
     rows.features[:, 3] = 1.0
@@ -66,7 +66,7 @@ def test_a_feature_that_never_moved_in_training_is_silenced() -> None:
 
 
 def test_the_scaler_cuts_what_is_wild_and_replaces_what_is_unknown() -> None:
-    """Six standard deviations are the most a feature can say; NaN says nothing."""
+    """Six standard deviations are the most a feature counts; NaN counts as 0."""
     scaler = fit_scaler(made_up(1000, strength=0.0).features)
     scaled = scaler(np.array([[1e30, -1e30, np.nan, np.inf, 0, 0, 0, 0]], np.float32))
     assert scaled[0, :4].tolist() == [6.0, -6.0, 0.0, 6.0]

@@ -66,7 +66,7 @@ def coverage(market: Market) -> F32:
         model = market.scale * NORMAL * scales[now].T[..., None]
         offsets = tracker.offsets[:, 0].swapaxes(0, 1).astype(np.float64)
         issued[now] = corrected(model, volatility, offsets, HORIZONS_S, 2).swapaxes(0, 1)
-        due = np.array([place for place, horizon in enumerate(HORIZONS_S) if horizon <= now], np.int64)
+        due = np.array([h for h, horizon in enumerate(HORIZONS_S) if horizon <= now], np.int64)
         if not len(due):
             continue
         then = now - np.asarray(HORIZONS_S)[due]
@@ -98,7 +98,7 @@ def test_ninety_percent_intervals_cover_88_to_92_percent_over_two_hours(market: 
 
 
 def test_coverage_holds_within_each_volatility_regime_at_short_horizons() -> None:
-    """Half hours of tripled volatility are covered as well as calm ones, at 5 and 10 s, within two points."""
+    """Half hours of tripled volatility are covered like calm ones, at 5 and 10 s, within two points."""
     inside = coverage(Market(regimes=True))
     wild = (np.arange(SECONDS) // REGIME_S) % 2 == 1
     for part in (wild, ~wild):
@@ -172,7 +172,7 @@ def record(models: list[tuple[str, str, int]], offsets: F32) -> bytes:
 
 
 def test_a_new_model_takes_the_offsets_of_the_newest_of_its_kind() -> None:
-    """A release inherits what its predecessor_position learned; an unknown symbol and an unknown kind start at zero."""
+    """A release inherits what its predecessor learned; an unknown symbol and an unknown kind start at zero."""
     offsets = np.arange(10, dtype=np.float32).reshape(1, 2, 1, 5)
     calibration = calibration_of(record([("tf-1", "tensorflow", 7), ("tf-2", "tensorflow", 9)], offsets))
     assert calibration.offsets("tf-1", "tensorflow", ["BTCUSDT"]).tolist() == [[[0, 1, 2, 3, 4]]]
@@ -181,7 +181,7 @@ def test_a_new_model_takes_the_offsets_of_the_newest_of_its_kind() -> None:
 
 
 def test_a_known_model_is_never_given_the_offsets_of_another() -> None:
-    """The model's own place comes before newer ones of its kind."""
+    """The model's own position comes before newer ones of its kind."""
     models = [("tf-1", "tensorflow", 7), ("tf-2", "tensorflow", 9)]
     assert [predecessor_position(models, name, "tensorflow") for name in ("tf-1", "tf-2", "tf-3")] == [0, 1, 1]
     assert predecessor_position(models, "ridge-1", "ridge") == ABSENT

@@ -85,7 +85,7 @@ def test_history_equals_live_at_full_size_and_across_chunks(market: Market) -> N
 
 
 def kline(second: int, ticks: Ticks, price: float) -> list[Any]:
-    """Return what Binance's REST would say of a second."""
+    """Return the kline of a second as Binance's REST sends it."""
     trades = ticks.trades
     paid = np.array(trades.price or [price])
     quantity = np.array(trades.quantity)
@@ -142,7 +142,7 @@ def test_klines_may_come_in_any_order_twice_and_broken() -> None:
 
 @pytest.mark.parametrize("rows", [[["a", "b"]], [[1, 2, 3]], [row_of(START), [1]]])
 def test_rows_that_are_no_klines_are_refused_in_one_line(rows: list[list[Any]]) -> None:
-    """The message says what is needed."""
+    """The message names what is needed."""
     with pytest.raises(ValueError, match="klines: rows of 12 numbers are needed"):
         feature_history.bars_of_klines(rows)
 

@@ -36,12 +36,12 @@ def test_values_are_averaged_over_the_symbols_of_a_second() -> None:
     assert mean_by_second(np.array([1.0, 4.0, 3.0]), np.array([10, 20, 10])).tolist() == [2.0, 4.0]
 
 
-def test_what_cannot_be_told_from_luck_is_not_kept() -> None:
+def test_what_is_not_significant_is_shrunk_away() -> None:
     """A forecast of pure noise keeps nothing, a true one nearly all, one twice too large half."""
     rows = market(20_000, drift=0.4, seed=8)
-    said, z, seen = rows.features[:, 0].astype(np.float64), rows.z[:, 0], rows.mask[:, 0]
-    assert 0.8 < shrinkage(said, z, seen, rows.second, 5) <= 1.0
-    assert 0.4 < shrinkage(2 * said, z, seen, rows.second, 5) <= 0.5
-    noise = np.random.default_rng(9).normal(size=len(said))
+    forecast, z, seen = rows.features[:, 0].astype(np.float64), rows.z[:, 0], rows.mask[:, 0]
+    assert 0.8 < shrinkage(forecast, z, seen, rows.second, 5) <= 1.0
+    assert 0.4 < shrinkage(2 * forecast, z, seen, rows.second, 5) <= 0.5
+    noise = np.random.default_rng(9).normal(size=len(forecast))
     assert shrinkage(noise, z, seen, rows.second, 5) == 0.0
-    assert shrinkage(said * 0, z, seen, rows.second, 5) == 0.0
+    assert shrinkage(forecast * 0, z, seen, rows.second, 5) == 0.0

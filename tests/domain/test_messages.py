@@ -27,6 +27,6 @@ def test_a_feature_batch_has_one_value_per_symbol_in_every_column(market: Callab
 
 
 def test_an_outcome_batch_belongs_to_the_second_whose_mids_settled_it() -> None:
-    """And says when it was sent."""
+    """And carries when it was sent."""
     message = outcome_batch(batch(7, {"A": 1.0}, generation=4), [], [], {"1": 5}, 11.0)
     assert (message.second, message.generation, message.sent_ms, message.settled_total) == (7, 4, 11.0, {"1": 5})

@@ -20,7 +20,7 @@ FEATURES = 6
 
 
 def made_up(rows: int = 4000, *, seed: int = 1, strength: float = 0.3) -> Examples:
-    """Return rows whose first feature moves the mean, and whose second the width."""
+    """Return rows in which the first feature moves the mean, and the second the width."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(rows, FEATURES)).astype(np.float32)
     noise = random.normal(size=(rows, len(HORIZONS))) * np.exp(0.3 * features[:, 1:2])
@@ -45,7 +45,7 @@ def untrained(rows: Examples, seed: int = 3) -> Parameters:
 
 
 def scrambled(parameters: Parameters, seed: int = 4) -> Parameters:
-    """Return parameters whose network says something of its own, as after training."""
+    """Return parameters whose network differs from ridge, as after training."""
     random = np.random.default_rng(seed)
     return parameters.replaced(
         {
@@ -66,9 +66,9 @@ def by_hand(parameters: Parameters, rows: Examples) -> Any:
     hidden = swish(swish(x @ w["hidden1"] + w["bias1"]) @ w["hidden2"] + w["bias2"])
     raw = (hidden @ w["head"] + x @ w["skip"] + w["bias"]).reshape(len(x), 3, 6)
     gaps, median = np.log1p(np.exp(raw[..., 2:])), raw[..., 1]
-    said = [raw[..., 0], median - gaps[..., 0] - gaps[..., 1], median - gaps[..., 0], median]
-    said += [median + gaps[..., 2], median + gaps[..., 2] + gaps[..., 3]]
-    return np.stack(said, axis=-1) * (rows.volatility[:, None] * np.sqrt(HORIZONS))[..., None]
+    outputs = [raw[..., 0], median - gaps[..., 0] - gaps[..., 1], median - gaps[..., 0], median]
+    outputs += [median + gaps[..., 2], median + gaps[..., 2] + gaps[..., 3]]
+    return np.stack(outputs, axis=-1) * (rows.volatility[:, None] * np.sqrt(HORIZONS))[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,7 @@ def model(parameters: Parameters) -> Model:
     return compile_release(pack(scrambled(parameters)), buckets=(1, 4, 16, 64))
 
 
-def test_before_the_first_step_the_network_says_what_ridge_says(parameters: Parameters) -> None:
+def test_before_the_first_step_the_network_forecasts_what_ridge_does(parameters: Parameters) -> None:
     """Mean and quantiles of the untrained network are those of the linear forecaster."""
     rows = made_up(200, seed=9)
     mean, quantiles = compiled_model(parameters, (256,))(rows.features, rows.volatility)
@@ -144,7 +144,7 @@ def test_quantiles_never_cross_whatever_the_features_are(model: Model, features:
 
 
 def test_training_learns_the_width_that_ridge_cannot_see(parameters: Parameters) -> None:
-    """The validation loss falls well below the start's, and the start is not touched."""
+    """The validation loss falls clearly below the start's, and the start is not touched."""
     losses: dict[int, float] = {}
     before = parameters.arrays["skip"].copy()
     best = fit(

@@ -22,7 +22,7 @@ def live(model: str, skill: float, p_value: float, **more: float) -> list[Score]
 
 
 def test_a_challenger_that_won_held_out_and_live_becomes_champion_and_the_old_one_steps_back() -> None:
-    """First the new champion, then the old as challenger: never a moment without."""
+    """First the new champion, then the old as challenger: there is always one."""
     registry = registry_of(release("old", "champion"), release("new"))
     published = decide(registry, live("new", 0.03, 0.01) + live("old", 0.01, 0.01))
     assert [(record.id, record.role) for record in published] == [("new", "champion"), ("old", "challenger")]
@@ -54,7 +54,7 @@ def test_a_challenger_without_the_whole_proof_stays_one(scores: list[Score], met
 
 
 def test_a_champion_that_is_surely_worse_than_naive_steps_down_with_those_before_it() -> None:
-    """Nobody is left who says champion, so naive serves."""
+    """No champion is left, so naive serves."""
     registry = registry_of(release("older", "champion"), release("worse", "champion"))
     published = decide(registry, live("worse", -0.05, 1.0, high=-0.01))
     assert {(record.id, record.role) for record in published} == {("older", "challenger"), ("worse", "challenger")}

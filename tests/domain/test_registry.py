@@ -11,11 +11,11 @@ from tests.domain.model_releases import HORIZONS, registry_of, release
 
 
 def roles(registry: Registry) -> dict[str, str]:
-    """Return who runs as what."""
+    """Return the role of each running release."""
     return {record.id: role for record, role in registry.to_run()}
 
 
-def test_at_the_very_start_nobody_is_champion() -> None:
+def test_at_the_very_start_there_is_no_champion() -> None:
     """Naive serves then; a challenger runs from its first second."""
     registry = registry_of(release("cold-start"))
     assert registry.champion() is None
@@ -23,7 +23,7 @@ def test_at_the_very_start_nobody_is_champion() -> None:
 
 
 def test_a_new_champion_demotes_the_old_one() -> None:
-    """The newest record that says champion serves; the one before runs on beside it."""
+    """The newest record with the role champion serves; the one before runs on as challenger."""
     registry = registry_of(release("a", "champion", 1), release("b", "champion", 2))
     assert roles(registry) == {"b": "champion", "a": "challenger"}
 
@@ -34,7 +34,7 @@ def test_a_rollback_is_the_older_release_once_more_as_champion() -> None:
     assert roles(registry) == {"a": "champion", "b": "challenger"}
 
 
-def test_a_demoted_champion_leaves_its_place_to_the_one_before() -> None:
+def test_a_demoted_champion_is_followed_by_the_one_before() -> None:
     """And when that one is demoted too, naive serves again."""
     registry = registry_of(release("a", "champion"), release("b", "champion"), release("b"))
     assert registry.champion() == release("a", "champion")
@@ -42,14 +42,14 @@ def test_a_demoted_champion_leaves_its_place_to_the_one_before() -> None:
     assert registry.champion() is None
 
 
-def test_a_compacted_topic_tells_the_same_as_having_listened_all_the_time() -> None:
-    """Only the newest record of each id is left, in its place; champion and line-up are the same."""
+def test_a_compacted_topic_gives_the_same_registry_as_all_its_records() -> None:
+    """Only the newest record of each id is left, in order; champion and line-up are the same."""
     shuffled = random.Random(5)
     for _ in range(200):
-        said: list[Role] = [shuffled.choice(["champion", "challenger", "retired"]) for _ in range(9)]  # type: ignore[misc]
-        log = [release(shuffled.choice("abcd"), role) for role in said]
-        newest = {record.id: place for place, record in enumerate(log)}
-        compacted = [record for place, record in enumerate(log) if newest[record.id] == place]
+        roles_in_order: list[Role] = [shuffled.choice(["champion", "challenger", "retired"]) for _ in range(9)]  # type: ignore[misc]
+        log = [release(shuffled.choice("abcd"), role) for role in roles_in_order]
+        newest = {record.id: offset for offset, record in enumerate(log)}
+        compacted = [record for offset, record in enumerate(log) if newest[record.id] == offset]
         assert roles(registry_of(*log)) == roles(registry_of(*compacted))
 
 

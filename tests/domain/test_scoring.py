@@ -12,7 +12,7 @@ EVERYTHING = (slice(None), slice(None), slice(None))
 
 
 def scored(rows: list[tuple[float, float]], naive: int = 0, halflife_s: float = 1e9) -> list[Score]:
-    """Return the scores after outcomes (realised A, realised B) of a naive model and one that says +1, ±1 around it."""
+    """Return the scores after outcomes (realised A, realised B) of a naive model and one that is 1 higher."""
     scoring = RunningScores((1,), LEVELS, halflife_s)
     scoring.reindex([ABSENT, ABSENT], [ABSENT, ABSENT])
     mean = np.broadcast_to(np.array([0, 1], np.float32)[None, :, None], (1, 2, 2))
@@ -36,7 +36,10 @@ def test_scores_are_what_a_hand_computes() -> None:
     assert ridge.pinball == pytest.approx((1.0 + 2.5) / 6)
     assert (ridge.skill, ridge.r2, ridge.p_value) == pytest.approx((0, 0, 1), abs=1e-6)
     assert (ridge.skill_low, ridge.skill_high) == (-1.0, 1.0)
-    assert (naive.direction, ridge.direction) == (0.5, 0.5)  # naive never says; ridge said up twice, once rightly
+    assert (naive.direction, ridge.direction) == (
+        0.5,
+        0.5,
+    )  # naive: no move; ridge: up twice, once rightly
     assert naive.coverage == {"0.5": 0.5}  # 2 is outside; −1 lies on the edge, inside
     assert naive.pit == [0.25, 0.25, 0.0, 0.5]  # −1 on the lowest quantile counts half below, half above
 
@@ -54,7 +57,7 @@ def test_a_second_without_any_outcome_changes_nothing() -> None:
 
 
 def test_without_a_naive_forecast_no_skill_is_claimed() -> None:
-    """A forecaster with nothing beside it has skill 0 and p = 1."""
+    """A forecaster without naive has skill 0 and p = 1."""
     ridge = next(score for score in scored([(2.0, 2.0)] * 400, naive=ABSENT) if score.model == "ridge-1")
     assert (ridge.skill, ridge.p_value) == (0.0, 1.0)
 

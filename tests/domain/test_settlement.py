@@ -1,4 +1,4 @@
-"""Settling forecasts against what came: by hand, with gaps, and across restarts."""
+"""Settlement of forecasts against outcomes: by hand, with gaps, and across restarts."""
 
 import math
 
@@ -12,7 +12,7 @@ from app.records import Score, Settlement
 from tests.domain.prediction_batches import HORIZONS_S, LEVELS, NAIVE, RIDGE, SPREAD, batch, forecast
 
 
-def fresh() -> Settlements:
+def empty() -> Settlements:
     """Return one partition's settlements, nothing seen yet."""
     return Settlements(HORIZONS_S, LEVELS, halflife_s=60.0)
 
@@ -28,8 +28,8 @@ def score(scores: list[Score], model: str, symbol: str, horizon_s: int) -> Score
 
 
 def test_a_forecast_is_settled_when_its_horizon_is_over() -> None:
-    """From 100 to 101 in one second: the log return is ln 1.01, and both forecasters are judged by it."""
-    settlements = fresh()
+    """From 100 to 101 in one second: the log return is ln 1.01, and both forecasters are scored by it."""
+    settlements = empty()
     assert settlements.settle(batch(10, {"BTCUSDT": 100.0})) == ([], [], {"1": 0, "3": 0, "7": 0})
     settled, scores, totals = settlements.settle(batch(11, {"BTCUSDT": 101.0}))
     move = math.log(1.01)
@@ -48,7 +48,7 @@ def test_a_forecast_is_settled_when_its_horizon_is_over() -> None:
 
 def test_every_second_of_every_horizon_is_settled_once() -> None:
     """Thirty seconds without a hole: origins rise one by one, and the totals count each once."""
-    settlements = fresh()
+    settlements = empty()
     origins: dict[int, list[int]] = {horizon: [] for horizon in HORIZONS_S}
     for second in range(100, 130):
         settled, _, totals = settlements.settle(batch(second, {"A": 1.0 + second, "B": 2.0}))
@@ -62,7 +62,7 @@ def test_every_second_of_every_horizon_is_settled_once() -> None:
 @pytest.mark.parametrize("second", [12, 11])
 def test_a_second_not_newer_than_the_last_is_refused(second: int) -> None:
     """A repeat never settles twice: it is an error, and nothing changes."""
-    settlements = fresh()
+    settlements = empty()
     for now in (10, 11, 12):
         settlements.settle(batch(now, {"A": 1.0}))
     before = settlements.scores_record()
@@ -73,7 +73,7 @@ def test_a_second_not_newer_than_the_last_is_refused(second: int) -> None:
 
 def test_symbols_without_a_mid_then_or_now_are_void() -> None:
     """A had no mid when the forecast was made, B has none now: both unpriced, C is settled."""
-    settlements = fresh()
+    settlements = empty()
     settlements.settle(batch(10, {"A": 0.0, "B": 2.0, "C": 1.0}))
     settled, scores, totals = settlements.settle(batch(11, {"A": 1.0, "B": 0.0, "C": 1.0}))
     assert settled == [Settlement(horizon_s=1, origin=10, symbols=["C"], realised=[0.0], void={"unpriced": ["A", "B"]})]
@@ -82,8 +82,8 @@ def test_symbols_without_a_mid_then_or_now_are_void() -> None:
 
 
 def test_symbols_that_come_have_no_forecast_and_those_that_go_no_mid() -> None:
-    """Over one second B gives way to C: C is missing, B is unpriced, A is settled; places do not get mixed up."""
-    settlements = fresh()
+    """Over one second B gives way to C: C is missing, B is unpriced, A is settled; positions do not get mixed up."""
+    settlements = empty()
     settlements.settle(batch(10, {"B": 5.0, "A": 1.0}))
     settled, _, _ = settlements.settle(batch(11, {"A": 2.0, "C": 7.0}))
     assert settled[0].symbols == ["A"]
@@ -93,7 +93,7 @@ def test_symbols_that_come_have_no_forecast_and_those_that_go_no_mid() -> None:
 
 def test_a_gap_makes_void_what_was_due_in_it_and_what_it_did_not_forecast() -> None:
     """Seconds 12 and 13 never come: forecasts due there are unpriced; forecasts due from there are missing."""
-    settlements = fresh()
+    settlements = empty()
     for second in (10, 11):
         settlements.settle(batch(second, {"A": 1.0}))
     everyone = ["*"]
@@ -109,7 +109,7 @@ def test_a_gap_makes_void_what_was_due_in_it_and_what_it_did_not_forecast() -> N
 
 def test_a_jump_of_hours_voids_what_was_pending_and_goes_on() -> None:
     """Three hours later: what was pending is void once, nothing is settled across the hole, then all as usual."""
-    settlements = fresh()
+    settlements = empty()
     for second in range(10, 20):
         settlements.settle(batch(second, {"A": 1.0}))
     settled, _, totals = settlements.settle(batch(10_819, {"A": 9.0}))
@@ -121,7 +121,7 @@ def test_a_jump_of_hours_voids_what_was_pending_and_goes_on() -> None:
 
 def test_a_newcomer_inherits_the_offsets_of_its_kind() -> None:
     """A ridge that was always too low has learned to sit higher; its successor starts there, the naive does not."""
-    settlements = fresh()
+    settlements = empty()
     for second in range(40):
         settlements.settle(batch(second, {"A": math.exp(second * 1e-3)}))
     settlements.settle(batch(40, {"A": math.exp(0.04)}, models=[NAIVE, RIDGE, ("ridge-2", "ridge")]))
@@ -133,8 +133,8 @@ def test_a_newcomer_inherits_the_offsets_of_its_kind() -> None:
 
 
 def test_models_and_symbols_long_gone_are_forgotten() -> None:
-    """After twice the longest horizon without them, neither takes up room in the record."""
-    settlements = fresh()
+    """After twice the longest horizon without them, neither is left in the record."""
+    settlements = empty()
     settlements.settle(batch(0, {"A": 1.0, "GONE": 1.0}, models=[NAIVE, ("old", "ridge")]))
     for second in range(1, 16):
         settlements.settle(batch(second, {"A": 1.0}))
@@ -145,8 +145,8 @@ def test_models_and_symbols_long_gone_are_forgotten() -> None:
 
 def test_large_partitions_score_twenty_symbols_in_turn() -> None:
     """Of 45 symbols each second shows 20 and "*"; nine seconds show every symbol the same number of times."""
-    settlements, seen = fresh(), dict[str, int]()
-    mids = {f"S{place}": 1.0 for place in range(45)}
+    settlements, seen = empty(), dict[str, int]()
+    mids = {f"S{number}": 1.0 for number in range(45)}
     for second in range(20):
         scores = [s for s in settlements.settle(batch(second, mids))[1] if (s.model, s.horizon_s) == ("naive", 1)]
         if second >= 11:
@@ -158,7 +158,7 @@ def test_large_partitions_score_twenty_symbols_in_turn() -> None:
 
 def test_roles_are_those_of_the_newest_batch() -> None:
     """A challenger promoted this second is scored as champion this second."""
-    settlements = fresh()
+    settlements = empty()
     settlements.settle(batch(1, {"A": 1.0}, forecasts=[forecast(NAIVE, [0.0]), forecast(RIDGE, [0.0], "challenger")]))
     _, scores, _ = settlements.settle(batch(2, {"A": 1.0}, forecasts=[forecast(RIDGE, [0.0], "champion")]))
     assert {(s.model, s.role) for s in scores} == {("ridge-1", "champion")}
@@ -166,7 +166,7 @@ def test_roles_are_those_of_the_newest_batch() -> None:
 
 def test_a_partition_without_symbols_or_forecasters_is_no_trouble() -> None:
     """Empty batches pass, and what follows is settled."""
-    settlements = fresh()
+    settlements = empty()
     settlements.settle(batch(1, {}))
     settlements.settle(batch(2, {"A": 1.0}, models=[]))
     settlements.settle(batch(3, {"A": 1.0}))
@@ -177,7 +177,7 @@ def test_a_partition_without_symbols_or_forecasters_is_no_trouble() -> None:
 
 def test_a_batch_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     """One clear sentence for the dead letters; the records before and after are the same bytes."""
-    settlements = fresh()
+    settlements = empty()
     for second in range(5):
         settlements.settle(batch(second, {"A": 1.0, "B": 2.0}))
     before = settlements.scores_record()

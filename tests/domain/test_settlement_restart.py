@@ -10,8 +10,8 @@ from app.records import PredictionBatch
 from tests.domain.prediction_batches import HORIZONS_S, LEVELS, NAIVE, RIDGE, batch, forecast
 
 
-def fresh() -> Settlements:
-    """Return one partition's settlements, nothing seen yet."""
+def empty() -> Settlements:
+    """Return one partition's settlements, nothing settled yet."""
     return Settlements(HORIZONS_S, LEVELS, halflife_s=60.0)
 
 
@@ -36,13 +36,13 @@ RING = max(HORIZONS_S) + 20
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 69), age_s=st.integers(1, 20))
 def test_a_restart_at_any_second_changes_no_bit(seed: int, cut: int, age_s: int) -> None:
     """Cut anywhere, with a scores record some seconds old: outputs and records from there on are the same bytes."""
-    batches, before, ring = story(seed, 70), fresh(), dict[int, bytes]()
+    batches, before, ring = story(seed, 70), empty(), dict[int, bytes]()
     records: list[tuple[int, bytes | None]] = [(batches[0].second - 1, None)]
     for now in batches[:cut]:
         before.settle(now)
         ring[now.second % RING] = before.pending_record(now)
         records.append((now.second, before.scores_record()))
-    after = fresh()
+    after = empty()
     after.restore(reversed(ring.values()), next(kept for at, kept in records if at > batches[cut - 1].second - age_s))
     assert (after.last, after.scores_record()) == (before.last, before.scores_record())
     for now in batches[cut:]:
@@ -53,7 +53,7 @@ def test_a_restart_at_any_second_changes_no_bit(seed: int, cut: int, age_s: int)
 
 def test_changed_horizons_start_learning_afresh_but_settle_nothing_twice() -> None:
     """Records of other horizons leave nothing but the newest second."""
-    old = fresh()
+    old = empty()
     old.settle(batch(7, {"A": 1.0}))
     new = Settlements((2, 4), LEVELS)
     new.restore([old.pending_record(batch(7, {"A": 1.0}))], old.scores_record())
@@ -63,6 +63,6 @@ def test_changed_horizons_start_learning_afresh_but_settle_nothing_twice() -> No
 
 
 def test_there_is_no_scores_record_before_the_first_second() -> None:
-    """Nothing learned, nothing to keep: said in one sentence."""
+    """Nothing learned, nothing to keep."""
     with pytest.raises(ValueError, match="no scores record before the first second"):
-        fresh().scores_record()
+        empty().scores_record()

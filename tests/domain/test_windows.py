@@ -1,4 +1,4 @@
-"""Windows survive gaps, churn and kill −9."""
+"""Windows survive gaps, changing symbols and kill −9."""
 
 from collections.abc import Callable
 
@@ -143,18 +143,18 @@ def test_a_symbol_that_pauses_keeps_its_window_and_a_new_one_starts_empty(market
 
 
 def test_flags_of_quality_come_and_go(market: Market) -> None:
-    """Late, stale and warming up are said when they are true, and not longer."""
+    """Late, stale and warming up are flagged while they are true, and not longer."""
     windows = after(market(6, ["AUSDT"], 80), 300)
     start = windows.last or 0
     assert "warming_up" not in windows.feature_rows().flags[0]
     windows.update(silent(start + 1, "AUSDT", late=True))
     assert "late" in windows.feature_rows().flags[0]
-    said = []
+    stale = []
     for second in range(start + 2, start + 14):
         windows.update(silent(second, "AUSDT"))
-        said.append("stale" in windows.feature_rows().flags[0])
+        stale.append("stale" in windows.feature_rows().flags[0])
     assert "late" not in windows.feature_rows().flags[0]
-    assert (said[0], said[-1]) == (False, True)
+    assert (stale[0], stale[-1]) == (False, True)
     assert "warming_up" in after(market(6, ["AUSDT"], 59), 300).feature_rows().flags[0]
 
 

@@ -87,7 +87,7 @@ def winning(release: ModelRelease) -> ModelRelease:
 
 
 def outcomes(model: str, skill: float, p_value: float) -> bytes:
-    """Return a batch whose scores say this of the model."""
+    """Return a batch with these scores of the model."""
     scores = [
         Score(
             symbol="*", model=model, kind="tensorflow", role="challenger", horizon_s=horizon, n=1000, weight=900.0,

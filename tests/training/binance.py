@@ -1,4 +1,4 @@
-"""A REST API of klines that tests answer for."""
+"""A REST API of klines for tests of the trainer."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class Binance:
         known = range(max(self.first, -(-start // 1000)), min(self.now, end // 1000 + 1))
         return httpx.Response(200, json=[kline(second) for second in known[:1000]])
 
-    def klines(self, seconds: int, said: list[str] | None = None) -> KlineHistory:
+    def klines(self, seconds: int, reports: list[str] | None = None) -> KlineHistory:
         """Return a client of it."""
         client = httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="http://exchange")
-        return KlineHistory(client, seconds, (said if said is not None else []).append)
+        return KlineHistory(client, seconds, (reports if reports is not None else []).append)

@@ -26,7 +26,7 @@ def batches(series: SymbolSeries, bars: np.ndarray[Any, Any]) -> list[FeatureBat
 
 
 def test_live_history_equals_the_history_it_was_published_from() -> None:
-    """Bars read back from `btc.features` give the same features and mids; repeats and zombies change nothing."""
+    """Bars read back from `btc.features` give the same features and mids; repeats change nothing."""
     from app.exchange.listings import listings
     from app.exchange.price_process import PriceProcess
     from app.training.cold_start import bars_of

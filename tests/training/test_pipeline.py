@@ -15,16 +15,16 @@ from tests.training.conftest import HORIZONS, HOURS, PLAN
 
 @pytest.mark.slow
 def test_most_of_what_an_oracle_knows_is_recovered(predictable: tuple[list[SymbolSeries], TrainingResult]) -> None:
-    """At 5 and 10 s the model explains more than half of what anybody could, and is sure of it."""
+    """At 5 and 10 s the model explains more than half of what can be known, and significantly."""
     history, trained = predictable
     test = prepare(history, PLAN)[3]
     for h, horizon in enumerate(HORIZONS[:2]):
-        verdict = trained.evaluations["tensorflow"][h]
+        evaluation = trained.evaluations["tensorflow"][h]
         best = _oracle_r2(history, test, h, horizon)
-        assert verdict.r2 > 0.5 * best > 0.005
-        assert verdict.skill > 0
-        assert verdict.p_value < 0.01
-    assert not any(verdict.is_suspicious for verdict in trained.evaluations["tensorflow"])
+        assert evaluation.r2 > 0.5 * best > 0.005
+        assert evaluation.skill > 0
+        assert evaluation.p_value < 0.01
+    assert not any(evaluation.is_suspicious for evaluation in trained.evaluations["tensorflow"])
 
 
 def _oracle_r2(history: list[SymbolSeries], test: Any, h: int, horizon: int) -> float:
@@ -44,9 +44,9 @@ def test_on_a_martingale_no_skill_in_direction_is_found() -> None:
     """The same market with its signal switched off: no significant skill at any horizon, and hardly any line."""
     history = [synthetic_series(8, "BTCUSDT", START_S, HOURS * 3600, martingale=True)]
     trained = train(history, PLAN)
-    for verdict in trained.evaluations["tensorflow"]:
-        assert verdict.p_value > 0.01
-        assert verdict.r2 < 0.005
+    for evaluation in trained.evaluations["tensorflow"]:
+        assert evaluation.p_value > 0.01
+        assert evaluation.r2 < 0.005
 
 
 @pytest.mark.slow
@@ -61,7 +61,7 @@ def test_the_blocks_of_a_training_do_not_know_of_each_other(
 
 
 def test_a_history_too_short_is_refused_with_what_is_missing() -> None:
-    """The message says how much there is and what to do."""
+    """The message names how much there is and what is needed."""
     short = synthetic_series(7, "BTCUSDT", START_S, 600)
     with pytest.raises(TrainingError, match="too short"):
         train([short], PLAN)

@@ -65,16 +65,16 @@ def trained(book: SymbolSeries) -> TrainingResult:
 
 def by_horizon(trained: TrainingResult) -> dict[int, Evaluation]:
     """Return the model's evaluations."""
-    return {verdict.horizon_s: verdict for verdict in trained.evaluations["tensorflow"]}
+    return {evaluation.horizon_s: evaluation for evaluation in trained.evaluations["tensorflow"]}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("horizon_s", [5, 10, 30, 60])
 def test_quantile_loss_is_below_naive_s_and_intervals_cover(trained: TrainingResult, horizon_s: int) -> None:
     """Up to a minute, before any online correction: skill, and nine of ten outcomes inside the 90 % interval."""
-    verdict = by_horizon(trained)[horizon_s]
-    assert verdict.skill > 0
-    assert 0.86 <= verdict.coverage_90 <= 0.94
+    evaluation = by_horizon(trained)[horizon_s]
+    assert evaluation.skill > 0
+    assert 0.86 <= evaluation.coverage_90 <= 0.94
 
 
 @pytest.mark.slow
@@ -84,9 +84,9 @@ def test_r2_is_above_the_plain_least_squares_line(
 ) -> None:
     """Better than a line on imbalance and past returns fitted on the same rows, with p < 0.01 against naive."""
     _blocks, rows, _validation, test = prepare([book], PLAN)
-    verdict = by_horizon(trained)[horizon_s]
-    assert verdict.r2 > _plain_line_r2(rows, test, h) > 0.01
-    assert verdict.p_value < 0.01
+    evaluation = by_horizon(trained)[horizon_s]
+    assert evaluation.r2 > _plain_line_r2(rows, test, h) > 0.01
+    assert evaluation.p_value < 0.01
 
 
 def _plain_line_r2(rows: Examples, test: Examples, h: int) -> float:

@@ -19,7 +19,9 @@ from tests.training.conftest import HORIZONS
 
 
 @pytest.mark.slow
-def test_a_release_says_what_it_is_and_how_it_did(predictable: tuple[list[SymbolSeries], TrainingResult]) -> None:
+def test_a_release_carries_origin_and_evaluation(
+    predictable: tuple[list[SymbolSeries], TrainingResult],
+) -> None:
     """The record carries figures, origin and expiry, and passes the verification of the worker."""
     _history, trained = predictable
     release = challenger(trained, end=1_700_000_000, ttl_s=3600)
@@ -32,7 +34,7 @@ def test_a_release_says_what_it_is_and_how_it_did(predictable: tuple[list[Symbol
     assert len(release.artifact) < 300_000
 
 
-async def test_without_any_history_the_trainer_says_what_it_waits_for() -> None:
+async def test_without_any_history_the_trainer_names_what_it_waits_for() -> None:
     """A replay: the exchange has nothing of its own and the live history has just begun."""
     trainer = Trainer(Settings(symbols=("BTCUSDT",)), ProcessStatus())
     with pytest.raises(TrainingError, match="0 of 1800 s with quotes"):
@@ -40,7 +42,7 @@ async def test_without_any_history_the_trainer_says_what_it_waits_for() -> None:
 
 
 async def test_the_trainer_releases_a_challenger_from_the_exchange_s_history() -> None:
-    """Named after the exchange's time, expiring by it, and telling what it was trained on."""
+    """Named after the exchange's time, expiring by it, and with its origin."""
     trainer = Trainer(Settings(symbols=("BTCUSDT",), train_epochs=1, release_ttl_s=60), ProcessStatus())
     release = await trainer.train_once(Binance(0, 4000).klines(3600))
     assert (release.id, release.expires_ms) == ("tf-19700101-010640", 4_060_000.0)
@@ -50,7 +52,7 @@ async def test_the_trainer_releases_a_challenger_from_the_exchange_s_history() -
 
 
 async def test_a_failed_training_shows_its_reason_in_the_heartbeat() -> None:
-    """The exchange does not answer: the note says that there is no new model, and why."""
+    """The exchange does not answer: the note is that there is no new model, and why."""
     status = ProcessStatus()
     trainer = Trainer(Settings(symbols=("BTCUSDT",), exchange_rest_url="http://127.0.0.1:1"), status)
     sender: Any = None  # nothing is published
