@@ -4,7 +4,7 @@ from typing import Any
 
 from app import metrics
 from app.clock import wall_ms
-from app.domain.batches import feature_batch
+from app.domain.messages import feature_batch
 from app.domain.windows import SymbolWindows
 from app.kafka import topics
 from app.logs import logger
@@ -38,9 +38,9 @@ async def features(stream: Any) -> None:
         async with STATES.processing(event) as windows:
             if not admit("features", event, windows.last):
                 continue
-            record = windows.step(batch)
+            record = windows.update(batch)
             # b"…": the second's bars of every symbol, packed for the ring
-            out = feature_batch(batch, windows.rows(), wall_ms())
+            out = feature_batch(batch, windows.feature_rows(), wall_ms())
             # {"symbols": ["BTCUSDT"], "bars": {"mid": [28177.35], …}, "features": {"return_1s": [-0.41], …}}
             await publish(topics.FEATURES, out, partition)
             await store(WINDOWS, slot_key(partition, batch.second, RING), record)

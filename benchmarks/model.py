@@ -13,7 +13,7 @@ import numpy as np
 
 from app import releases
 from app.domain.artifact import Parameters, unpack
-from app.domain.model import Model, compiled, tensorflow
+from app.domain.model import Model, compiled_model, tensorflow
 from benchmarks.bench import Bench
 
 BATCHES = (1, 2, 4, 10, 16, 40, 64, 100, 200, 256)
@@ -22,7 +22,7 @@ BATCHES = (1, 2, 4, 10, 16, 40, 64, 100, 200, 256)
 def run(bench: Bench) -> None:
     """Measure every batch size; the target is held against the worst of them."""
     parameters = unpack(releases.packaged()[0].artifact)
-    model, keras = compiled(parameters), equivalent(parameters)
+    model, keras = compiled_model(parameters), equivalent(parameters)
     rounds = int(bench.of(400, 60))
     ratios, against = {}, {}
     for batch in BATCHES:
@@ -42,7 +42,7 @@ def _times(parameters: Parameters, model: Model, keras: Any, batch: int, rounds:
     """Return the medians of our call, the bare XLA call and `keras.predict`, s."""
     rows, volatility = _rows(parameters, batch)
     packed = np.concatenate([rows, volatility[:, None]], axis=1).astype(np.float32)
-    exact = compiled(parameters, (batch,))._functions[batch]  # noqa: SLF001 – the bare call is what is asked for
+    exact = compiled_model(parameters, (batch,))._functions[batch]  # noqa: SLF001 – the bare call is what is asked for
     constant = tensorflow().constant
     ours, bare = alternating(lambda: model(rows, volatility), lambda: exact(constant(packed)).numpy(), rounds)
     theirs = statistics.median(taken(lambda: keras.predict(rows, verbose=0), 5 + rounds // 20))

@@ -14,9 +14,9 @@ import msgspec
 from cramjam import zstd
 
 from app import releases
-from app.domain.batches import feature_batch, outcome_batch
 from app.domain.calibration import calibration_of
 from app.domain.forecast import LEVELS
+from app.domain.messages import feature_batch, outcome_batch
 from app.domain.predictions import predict
 from app.domain.settlement import Settlements
 from app.domain.windows import SymbolWindows
@@ -62,7 +62,7 @@ async def _walked(count: int) -> Clock:
     of, clock = Settings(symbols=tuple(f"S{n}" for n in range(SYMBOLS)), partitions=1), Clock()
     market, ensemble = Market(SYMBOLS, TRADES, QUOTES), ServingModels(of)
     for release in releases.packaged():
-        ensemble.registry.take(release)
+        ensemble.registry.update(release)
     await ensemble._swap()  # noqa: SLF001 – the line-up without a Kafka to read releases from
     windows, settlements = SymbolWindows(), Settlements(of.horizons_s, LEVELS, of.scores_halflife_s)
     ticks, features = msgspec.json.Decoder(TickBatch).decode, msgspec.json.Decoder(FeatureBatch).decode
@@ -75,8 +75,8 @@ async def _walked(count: int) -> Clock:
         with clock.of("decode"):
             batch = ticks(sent)
         with clock.of("windows and features"):
-            windows.step(batch)
-            made = feature_batch(batch, windows.rows(), 1.0)
+            windows.update(batch)
+            made = feature_batch(batch, windows.feature_rows(), 1.0)
         sent = _sent(clock, made)
         with clock.of("decode"):
             made = features(sent)

@@ -26,9 +26,9 @@ async def registry(settings: Settings) -> Registry:
     """Return the releases as they stand: those packaged, then those of the topic in order."""
     known = Registry()
     for release in packaged():
-        known.take(release)
+        known.update(release)
     async for release in messages(settings, MODELS, ModelRelease):
-        known.take(release)
+        known.update(release)
     return known
 
 
@@ -58,7 +58,7 @@ async def give_role(settings: Settings, name: str, role: Role) -> ModelRelease:
 
 def rows(known: Registry) -> list[tuple[str, str, str, str, str]]:
     """Return id, role, when it was made, held-out figures and origin of each release, newest last."""
-    running = {release.id: role for release, role in known.running(time.time() * 1000.0)}
+    running = {release.id: role for release, role in known.to_run(time.time() * 1000.0)}
     return [
         (
             release.id,

@@ -83,7 +83,7 @@ def train(
     if cold_start:
         from app.training import cold_start as packaged
 
-        verdicts = packaged.make(settings().horizons_s, note=lambda _figures, text: console.print(text))
+        verdicts = packaged.make_release(settings().horizons_s, on_progress=lambda _figures, text: console.print(text))
         console.print(f"wrote {packaged.PACKAGED}")
         console.print(verdicts)
         return

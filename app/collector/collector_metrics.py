@@ -5,7 +5,7 @@ from collections import deque
 from prometheus_client import Counter
 
 from app.clock import Clock, wall_ms
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.logs import logger
 from app.metrics import (
     TICKS_BATCHES,
@@ -56,16 +56,16 @@ class CollectorMetrics:
         """Count trades fetched over REST into gaps."""
         self.progress["refilled"] += trades
 
-    def count_closed(self, cutter: Cutter) -> None:
+    def count_closed(self, batcher: TickBatcher) -> None:
         """Count the ids that passed since the last call: those in order, those skipped."""
-        for symbol, market in cutter.markets.items():
+        for symbol, market in batcher.buffers.items():
             ids = market.ids
             self._passed += ids.span
             if ids.skipped:
                 TICKS_MISSING.labels(symbol).inc(ids.skipped)
                 self.progress["skipped"] += ids.skipped
             ids.span = ids.skipped = 0
-        self._open[cutter.partition] = sum(ids.open for _, ids in cutter.holes())
+        self._open[batcher.partition] = sum(ids.open_count for _, ids in batcher.gaps())
 
     def count_written(self, batch: TickBatch, clock: Clock) -> None:
         """Count a batch that the brokers acknowledged."""

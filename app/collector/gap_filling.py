@@ -5,7 +5,7 @@ import asyncio
 import stamina
 
 from app.collector.rest_client import REST_ERRORS, RestClient, is_rest_error
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.trade_ids import TradeIds
 from app.logs import logger
 from app.metrics import TICKS_REFILLED
@@ -19,11 +19,11 @@ class GapsLeftError(Exception):
     """The exchange's REST API does not have all trades yet."""
 
 
-async def fill_gaps(cutter: Cutter, symbol: str, rest: RestClient) -> int:
+async def fill_gaps(batcher: TickBatcher, symbol: str, rest: RestClient) -> int:
     """Fill the gaps of a symbol, or give them up after two minutes; return how many trades REST had."""
     await asyncio.sleep(OUT_OF_ORDER_S)
-    ids, filled = cutter.markets[symbol].ids, 0
-    skipped = ids.open
+    ids, filled = batcher.buffers[symbol].ids, 0
+    skipped = ids.open_count
     attempts = stamina.retry_context(
         on=_is_retried, attempts=ATTEMPTS, timeout=None, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S,
         wait_jitter=FIRST_WAIT_S,
@@ -31,18 +31,18 @@ async def fill_gaps(cutter: Cutter, symbol: str, rest: RestClient) -> int:
     try:
         async for attempt in attempts:
             with attempt:
-                filled += await _fill_once(cutter, symbol, rest)
+                filled += await _fill_once(batcher, symbol, rest)
                 _check_filled(ids)
     except (GapsLeftError, *REST_ERRORS) as error:
-        log.warning("gaps in the trade ids are given up", symbol=symbol, ids=ids.open, reason=str(error))
-    missing = sum(cutter.give_up(symbol, start, stop) for start, stop in tuple(ids.holes))
+        log.warning("gaps in the trade ids are given up", symbol=symbol, ids=ids.open_count, reason=str(error))
+    missing = sum(batcher.give_up(symbol, start, stop) for start, stop in tuple(ids.gaps))
     if skipped:
         log.info("skipped trades", symbol=symbol, ids=skipped, refilled=filled, given_up=missing)
     return filled
 
 
 def _check_filled(ids: TradeIds) -> None:
-    if ids.holes:
+    if ids.gaps:
         raise GapsLeftError("the exchange does not have them")
 
 
@@ -50,17 +50,17 @@ def _is_retried(error: Exception) -> bool:
     return isinstance(error, GapsLeftError) or is_rest_error(error)
 
 
-async def _fill_once(cutter: Cutter, symbol: str, rest: RestClient) -> int:
-    ids, filled = cutter.markets[symbol].ids, 0
-    for start, stop in tuple(ids.holes):
+async def _fill_once(batcher: TickBatcher, symbol: str, rest: RestClient) -> int:
+    ids, filled = batcher.buffers[symbol].ids, 0
+    for start, stop in tuple(ids.gaps):
         while start < stop:
             rows = await rest.get_trades(symbol, start)
             if not rows:
                 break  # the exchange's REST API is a little behind its streams
-            added = sum(cutter.add(trade) for trade in rows if trade.id < stop)
+            added = sum(batcher.add(trade) for trade in rows if trade.id < stop)
             filled += added
             TICKS_REFILLED.labels(symbol).inc(added)
             # Ids that the answer passes over do not exist.
-            cutter.give_up(symbol, start, min(stop, rows[-1].id + 1))
+            batcher.give_up(symbol, start, min(stop, rows[-1].id + 1))
             start = rows[-1].id + 1
     return filled

@@ -8,7 +8,7 @@ from app.clock import Clock, wall_ms
 from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
 from app.collector.collector_metrics import CollectorMetrics
 from app.domain.ticks import Event, Trade
-from app.domain.transit import Transit
+from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
 
 RECENT_MS = 30_000.0  # wall time: three sessions of the collectors' group
@@ -27,7 +27,7 @@ class MarketData:
         self._metrics, self._on_event = metrics, on_event
         self._symbols = frozenset(settings.symbols)
         self._clock: Clock | None = None
-        self._transit = Transit()
+        self._transit = TradeDelay()
         self._waiting: deque[tuple[str | bytes, float]] = deque(maxlen=MOST_WAITING)
         self._recent: deque[tuple[float, Event]] = deque()
 
@@ -40,7 +40,7 @@ class MarketData:
     @property
     def transit_ms(self) -> float:
         """The usual time of a trade from the exchange to here, wall milliseconds."""
-        return self._transit.usual_ms
+        return self._transit.median_ms
 
     @property
     def recent_since_ms(self) -> float:
@@ -80,7 +80,7 @@ class MarketData:
 
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
-            self._transit.heard(at_wall_ms - clock.wall_of_ms(event.time_ms))
+            self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
         self._recent.append((at_wall_ms, event))
         while self._recent[0][0] < at_wall_ms - RECENT_MS:
             self._recent.popleft()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event
 from app.records import TickBatch
 
@@ -13,53 +13,53 @@ LATE_MS = 1000.0  # wall time: a second closed so long after its end was filled 
 
 
 class OpenSeconds:
-    """The cutters of this replica's partitions: `update` with events, `close_due` seconds."""
+    """The batchers of this replica's partitions: `update` with events, `close_due` seconds."""
 
     def __init__(self, partition_of: dict[str, int], metrics: CollectorMetrics) -> None:
         self.changed = asyncio.Event()  # a second may be closable, or a partition was added
         self._partition_of, self._metrics = partition_of, metrics
-        self._cutters: dict[int, Cutter] = {}
+        self._batchers: dict[int, TickBatcher] = {}
         self._generations: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._cutters)
+        return len(self._batchers)
 
-    def add(self, cutter: Cutter, generation: int) -> None:
-        """Fill a partition from its cutter's second on; its batches carry the generation."""
-        self._cutters[cutter.partition], self._generations[cutter.partition] = cutter, generation
+    def add(self, batcher: TickBatcher, generation: int) -> None:
+        """Fill a partition from its batcher's second on; its batches carry the generation."""
+        self._batchers[batcher.partition], self._generations[batcher.partition] = batcher, generation
         self.changed.set()
 
     def remove(self, partition: int) -> None:
         """Fill a partition no longer; its open second is dropped."""
-        self._cutters.pop(partition, None)
+        self._batchers.pop(partition, None)
 
     def update(self, event: Event, clock: Clock) -> None:
         """Add an event to the second of its partition; events of other replicas' partitions are ignored."""
-        cutter = self._cutters.get(self._partition_of[event.symbol])
-        if cutter is None:
+        batcher = self._batchers.get(self._partition_of[event.symbol])
+        if batcher is None:
             return
-        if reason := cutter.implausible(event, clock.exchange_ms()):
+        if reason := batcher.implausible_reason(event, clock.exchange_ms()):
             self._metrics.count_malformed(reason, event)
-        elif not cutter.add(event):
+        elif not batcher.add(event):
             self._metrics.count_repeated()
-        elif cutter.later:
+        elif batcher.has_later_trade:
             self.changed.set()
 
     def close_due(self, clock: Clock, grace_ms: float) -> list[TickBatch]:
         """Close the seconds that are over, `grace_ms` of wall time after their end; return them, oldest first."""
         now_ms, batches = clock.exchange_ms(), list[TickBatch]()
-        for partition, cutter in self._cutters.items():
-            while cutter.closable(now_ms, grace_ms):
-                late = now_ms > (cutter.second + 1) * 1000 + LATE_MS * clock.rate
-                batches.append(cutter.close(wall_ms(), self._generations[partition], late=late))
-                self._metrics.count_closed(cutter)
+        for partition, batcher in self._batchers.items():
+            while batcher.is_closable(now_ms, grace_ms):
+                late = now_ms > (batcher.second + 1) * 1000 + LATE_MS * clock.rate
+                batches.append(batcher.close(wall_ms(), self._generations[partition], late=late))
+                self._metrics.count_closed(batcher)
         return sorted(batches, key=lambda batch: batch.second)
 
     def due_in_s(self, clock: Clock, grace_ms: float) -> float | None:
         """Return the wall time until the next second closes at the latest; None without a partition."""
-        due_ms = min((cutter.due_ms(grace_ms) for cutter in self._cutters.values()), default=None)
+        due_ms = min((batcher.due_ms(grace_ms) for batcher in self._batchers.values()), default=None)
         return None if due_ms is None else (clock.wall_of_ms(due_ms) - wall_ms()) / 1000
 
-    def gaps(self) -> Iterator[tuple[Cutter, str]]:
-        """Yield each symbol with gaps in its trade ids, and its cutter."""
-        return ((cutter, symbol) for cutter in self._cutters.values() for symbol, _ in cutter.holes())
+    def gaps(self) -> Iterator[tuple[TickBatcher, str]]:
+        """Yield each symbol with gaps in its trade ids, and its batcher."""
+        return ((batcher, symbol) for batcher in self._batchers.values() for symbol, _ in batcher.gaps())

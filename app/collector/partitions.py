@@ -18,7 +18,7 @@ from app.collector.open_seconds import OpenSeconds
 from app.collector.rest_client import RestClient
 from app.collector.takeover import take_over
 from app.collector.ticks_log import TicksLog
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event
 from app.kafka import topics
 from app.logs import logger
@@ -101,10 +101,10 @@ class Partitions:
         await self._market.ready.wait()
         await self._writer.flush()
         tail = await self._ticks_log.read_tail(partition)
-        cutter = await take_over(partition, self._symbols[partition], tail, self._market, self._rest)
+        batcher = await take_over(partition, self._symbols[partition], tail, self._market, self._rest)
         generation = max(self._membership.generation, tail.generation + 1 if tail else 0)
-        self._open.add(cutter, generation)
-        log.info("fills a partition", partition=partition, symbols=len(cutter.markets), from_second=cutter.second,
+        self._open.add(batcher, generation)
+        log.info("fills a partition", partition=partition, symbols=len(batcher.buffers), from_second=batcher.second,
                  generation=generation)  # fmt: skip
 
     # ── every second ──────────────────────────────────────────────────────────────────────────────────────────
@@ -141,12 +141,12 @@ class Partitions:
     async def _look_for_gaps(self) -> None:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
-            for cutter, symbol in self._open.gaps():
-                if (cutter.partition, symbol) not in self._work:
-                    self._start(cutter.partition, symbol, self._fill_gaps(cutter, symbol))
+            for batcher, symbol in self._open.gaps():
+                if (batcher.partition, symbol) not in self._work:
+                    self._start(batcher.partition, symbol, self._fill_gaps(batcher, symbol))
 
-    async def _fill_gaps(self, cutter: Cutter, symbol: str) -> None:
-        self._metrics.count_refilled(await fill_gaps(cutter, symbol, self._rest))
+    async def _fill_gaps(self, batcher: TickBatcher, symbol: str) -> None:
+        self._metrics.count_refilled(await fill_gaps(batcher, symbol, self._rest))
 
     def _start(self, partition: int, symbol: str, work: Coroutine[None, None, None]) -> None:
         self._work[partition, symbol] = task = self._tasks.create_task(work)

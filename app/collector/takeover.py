@@ -1,4 +1,4 @@
-"""Resuming a partition: its cutter goes on second by second and id by id from the newest batch in Kafka."""
+"""Resuming a partition: its batcher goes on second by second and id by id from the newest batch in Kafka."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from app.clock import Clock
 from app.collector.market_data import MarketData
 from app.collector.rest_client import REST_ERRORS, ROWS, RestClient, is_rest_error
 from app.collector.ticks_log import PartitionTail
-from app.domain.cutter import Cutter, Market
+from app.domain.tick_batcher import SymbolBuffer, TickBatcher
 from app.domain.ticks import Quote, Trade
 from app.domain.trade_ids import TradeIds
 from app.logs import logger
@@ -22,19 +22,19 @@ log = logger("collector")
 
 async def take_over(
     partition: int, symbols: tuple[str, ...], tail: PartitionTail | None, market: MarketData, rest: RestClient
-) -> Cutter:
-    """Return the partition's cutter with every event in it that is known up to now."""
+) -> TickBatcher:
+    """Return the partition's batcher with every event in it that is known up to now."""
     rate, older = market.clock.rate, list[Trade]()
     tail = tail and _usable_tail(partition, tail, market.clock)
     if tail is None:
-        cutter = Cutter(partition, symbols, first_second(symbols, market), rate)
+        batcher = TickBatcher(partition, symbols, first_second(symbols, market), rate)
     else:
-        cutter = resume(partition, symbols, tail, rate)
+        batcher = resume(partition, symbols, tail, rate)
         if market.recent_since_ms > (tail.second + 1) * 1000:
-            older = await fetch_older_trades(cutter, market, rest)
+            older = await fetch_older_trades(batcher, market, rest)
     # No await from here on: events that come later are added by the caller.
-    add_events(cutter, older, market)
-    return cutter
+    add_events(batcher, older, market)
+    return batcher
 
 
 def _usable_tail(partition: int, tail: PartitionTail, clock: Clock) -> PartitionTail | None:
@@ -66,37 +66,37 @@ def first_second(symbols: tuple[str, ...], market: MarketData) -> int:
     return max(earliest, min(seconds, default=started_s))
 
 
-def resume(partition: int, symbols: tuple[str, ...], tail: PartitionTail, rate: float) -> Cutter:
-    """Return a cutter without events that goes on after the newest batch."""
-    cutter = Cutter(partition, symbols, tail.second + 1, rate)
+def resume(partition: int, symbols: tuple[str, ...], tail: PartitionTail, rate: float) -> TickBatcher:
+    """Return a batcher without events that goes on after the newest batch."""
+    batcher = TickBatcher(partition, symbols, tail.second + 1, rate)
     for symbol in symbols:
         last_id = tail.last_ids.get(symbol, -1)
         ids = TradeIds(last_id + 1 if last_id >= 0 else None, tail.gaps.get(symbol))
-        cutter.markets[symbol] = Market(ids=ids, last_id=last_id)
-    return cutter
+        batcher.buffers[symbol] = SymbolBuffer(ids=ids, last_id=last_id)
+    return batcher
 
 
-def add_events(cutter: Cutter, older: list[Trade], market: MarketData) -> None:
+def add_events(batcher: TickBatcher, older: list[Trade], market: MarketData) -> None:
     """Add fetched trades and recent events, except quotes of seconds that are already written."""
     for trade in older:
-        cutter.add(trade)
-    now_ms, open_ms = market.clock.exchange_ms(), cutter.second * 1000
-    for event in market.recent(frozenset(cutter.markets)):
+        batcher.add(trade)
+    now_ms, open_ms = market.clock.exchange_ms(), batcher.second * 1000
+    for event in market.recent(frozenset(batcher.buffers)):
         if isinstance(event, Quote) and event.time_ms < open_ms:
             continue
-        if not cutter.implausible(event, now_ms):
-            cutter.add(event)
+        if not batcher.implausible_reason(event, now_ms):
+            batcher.add(event)
 
 
-async def fetch_older_trades(cutter: Cutter, market: MarketData, rest: RestClient) -> list[Trade]:
+async def fetch_older_trades(batcher: TickBatcher, market: MarketData, rest: RestClient) -> list[Trade]:
     """Return the trades of all symbols between the last one written and the first recent one, over REST."""
     first_ids: dict[str, int] = {}
-    for event in market.recent(frozenset(cutter.markets)):
+    for event in market.recent(frozenset(batcher.buffers)):
         if isinstance(event, Trade):
             first_ids.setdefault(event.symbol, event.id)
     fetches = [
         _fetch_between(rest, symbol, state.ids.next, first_ids.get(symbol))
-        for symbol, state in cutter.markets.items()
+        for symbol, state in batcher.buffers.items()
         if state.ids.next is not None
     ]
     return [trade for trades in await asyncio.gather(*fetches) for trade in trades]

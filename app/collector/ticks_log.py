@@ -106,7 +106,7 @@ def tail_of(batches: list[TickBatch]) -> PartitionTail | None:
         last_ids = {symbol: ticks.last_id for symbol, ticks in batch.symbols.items()}
         tail = PartitionTail(batch.second, batch.generation, last_ids)
     if tail:
-        tail.gaps = {symbol: ids.holes for symbol, ids in ids_of.items() if ids.holes}
+        tail.gaps = {symbol: ids.gaps for symbol, ids in ids_of.items() if ids.gaps}
     return tail
 
 
@@ -114,6 +114,6 @@ def _add_ids(ids: TradeIds, ticks: Ticks, start_ms: int) -> None:
     for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
         # The first id of the tail must be in time: a late one may belong to a gap long before.
         if ids.next is not None or time_ms >= start_ms:
-            ids.take(trade_id)
-    if ticks.missing >= ids.open:
-        ids.holes = []
+            ids.add(trade_id)
+    if ticks.missing >= ids.open_count:
+        ids.gaps = []

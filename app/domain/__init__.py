@@ -1,1 +1,1 @@
-"""Pure: bars, windows, features, forecasts and their judgement. No I/O; time always arrives as an argument."""
+"""The domain: bars, features, forecasts, outcomes and scores as pure functions and values, without I/O or clocks."""

@@ -1,8 +1,8 @@
-"""A model as bytes. What enters: parameters; what leaves: one npz blob that can be read without running code, and back.
+"""Model artifacts: the parameters of a model as bytes that are read without running code.
 
-The blob is an uncompressed zip: `header.json` says the architecture, the rest are float32 arrays in numpy's own
-format. Nothing is unpickled, and every size follows from the header before anything is allocated, so a hostile blob
-can waste at most its own length.
+An artifact is an uncompressed zip: `header.json` describes the architecture, the rest are float32 arrays in numpy's own
+format. Nothing is unpickled, and every size follows from the header before anything is allocated, so a hostile
+artifact can waste at most its own length.
 """
 
 import io
@@ -15,27 +15,28 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.baselines import Line, Scaler
+from app.domain.baselines import LinearModel, Scaler
 from app.domain.forecast import Floats
 
 FORMAT = 1
 MAX_BYTES = 4 * 2**20
 MAX_WIDTH = 4096  # of any one dimension
 HEADER = "header.json"
-# What `zipfile` raises on bytes that are none of its own: offsets, encryption, names and sizes that cannot be.
+FIRST_ENTRY, END, END_BYTES = b"PK\3\4", b"PK\5\6", 22  # signatures of a zip without a comment
+# What `zipfile` raises on damaged bytes: impossible offsets, encryption, names and sizes.
 DAMAGE = (
     zipfile.BadZipFile, KeyError, ValueError, RuntimeError, OSError, EOFError, OverflowError, struct.error, zlib.error,
     msgspec.MsgspecError,
 )  # fmt: skip
-STAMP = (1980, 1, 1, 0, 0, 0)  # one set of parameters is one blob, whenever it is packed
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same parameters give the same bytes, whenever they are packed
 
 
 class ArtifactError(ValueError):
-    """A blob that is not a model this program can run; the message says why."""
+    """Bytes that are not a model this program can run; the message says why."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What the arrays mean."""
+    """The description of a model: features, horizons, levels, sizes, and where it comes from."""
 
     format: int = FORMAT
     feature_schema: str
@@ -61,7 +62,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a release knows: the header, and the float32 arrays it describes."""
+    """The header of a model and the float32 arrays it describes."""
 
     header: Header
     arrays: dict[str, NDArray[np.float32]]
@@ -77,10 +78,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
         return self.arrays["naive"].astype(np.float64)
 
     @property
-    def ridge(self) -> Line:
-        """The linear forecaster."""
-        share, quantiles = (self.arrays[name].astype(np.float64) for name in ("ridge_share", "ridge_quantiles"))
-        return Line(self.arrays["ridge"], share, quantiles)
+    def ridge(self) -> LinearModel:
+        """The linear model."""
+        slope, quantiles = (self.arrays[name].astype(np.float64) for name in ("ridge_share", "ridge_quantiles"))
+        return LinearModel(self.arrays["ridge"], slope, quantiles)
 
     def replaced(self, arrays: dict[str, Any] | None = None, **header: Any) -> "Parameters":
         """Return parameters with some arrays or header fields replaced."""
@@ -90,18 +91,18 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pack(parameters: Parameters) -> bytes:
-    """Return parameters as one blob.
+    """Return parameters as an artifact.
 
     Raises:
-        ArtifactError: the parameters are not sound, or more than 4 MiB.
+        ArtifactError: the parameters are invalid, or take more than 4 MiB.
 
     """
     _check(parameters)
     blob = io.BytesIO()
     with zipfile.ZipFile(blob, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(HEADER, STAMP), msgspec.json.encode(parameters.header))
+        archive.writestr(zipfile.ZipInfo(HEADER, ZIP_TIME), msgspec.json.encode(parameters.header))
         for name, array in sorted(parameters.arrays.items()):
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", STAMP), _npy(array))
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", ZIP_TIME), _npy(array))
     if blob.tell() > MAX_BYTES:
         raise ArtifactError(f"the model takes {blob.tell()} bytes, at most {MAX_BYTES} are allowed")
     return blob.getvalue()
@@ -114,14 +115,17 @@ def _npy(array: NDArray[np.float32]) -> bytes:
 
 
 def unpack(blob: bytes) -> Parameters:
-    """Return the parameters in a blob.
+    """Return the parameters in an artifact.
 
     Raises:
-        ArtifactError: too large, not a stored zip, unknown format, wrong shapes, values that are not finite.
+        ArtifactError: too large, not a stored zip of the expected entries, unknown format, wrong shapes, values that
+            are not finite.
 
     """
     if len(blob) > MAX_BYTES:
         raise ArtifactError(f"the artifact has {len(blob)} bytes, at most {MAX_BYTES} are allowed")
+    if not blob.startswith(FIRST_ENTRY) or not blob[-END_BYTES:].startswith(END):
+        raise ArtifactError("the artifact is not a model: it is cut off, or has bytes before or after the zip")
     try:
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
             parameters = _read(archive)
@@ -140,12 +144,16 @@ def _read(archive: zipfile.ZipFile) -> Parameters:
     header = msgspec.json.decode(archive.read(HEADER), type=Header)
     _check_header(header)
     shapes = header.shapes()
+    entries, expected = archive.namelist(), [HEADER, *(f"{name}.npy" for name in shapes)]
+    if sorted(entries) != sorted(expected):
+        odd = sorted(set(entries) ^ set(expected)) or "an entry twice"
+        raise ArtifactError(f"the artifact is not a model: missing, unknown or repeated are {odd}")
     arrays = {name: _array(name, archive.read(f"{name}.npy"), shape) for name, shape in shapes.items()}
     return Parameters(header=header, arrays=arrays)
 
 
 def _array(name: str, data: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the array in .npy bytes, without trusting their own header: it must say what is expected."""
+    """Return the array in .npy bytes; their own header must describe the expected shape and type."""
     head = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(head)

@@ -1,4 +1,4 @@
-"""What features look at. What enters: bars; what leaves: planes [P, N] and a `BarWindow`, 300 seconds of them per row.
+"""The window of bars that features are computed from: the last 300 seconds of each symbol as planes [P, S, W].
 
 Sums over time are bit-equal whatever the number of rows: time is the contiguous last axis, so numpy reduces every row
 by itself, in the same order, in the live window as in history.
@@ -12,11 +12,11 @@ import numpy as np
 from app.domain.bars import Channel, Floats, Mask
 
 WINDOW_S = 300
-WARM_S = 60  # two half-lives of the volatility, and every scale but the longest is whole
+WARMUP_S = 60  # two half-lives of the volatility, and every scale but the longest is whole
 
 
 class Plane(IntEnum):
-    """What is kept of each second for the window: terms that are summed over time."""
+    """The terms of each second that are summed over time."""
 
     RETURN = 0
     SQUARE = 1  # return²
@@ -30,12 +30,12 @@ class Plane(IntEnum):
     QUEUE = 9  # (bid_size − ask_size) ÷ (bid_size + ask_size)
     QUOTED = 10
     RANGE = 11  # ln(high ÷ low)²
-    TORN = 12  # 1: seconds or trades are missing before this second
+    GAP = 12  # 1: seconds or trades are missing before this second
 
 
 @dataclass(frozen=True, slots=True)
 class BarWindow:
-    """S rows as they stood at the end of one second each: one per symbol, or one per second of history."""
+    """S windows, each up to the end of one second: one per symbol, or one per second of history."""
 
     window: Floats  # [P, S, W], the newest second last, contiguous in time; zeros where there was none
     last: Floats  # [S, C]: the newest bars
@@ -44,17 +44,17 @@ class BarWindow:
         """Return the planes summed over the newest `seconds`, float64 [P, S]."""
         return np.asarray(np.add.reduce(self.window[..., -seconds:], axis=-1))
 
-    def gapped(self) -> Mask:
-        """Return which rows miss seconds or trades inside their window, bool [S]."""
+    def has_gap(self) -> Mask:
+        """Return whether seconds or trades are missing inside each window, bool [S]."""
         present = self.window[Plane.PRESENT]
-        came = np.add.reduce(present, axis=-1)
+        count = np.add.reduce(present, axis=-1)
         started = np.argmax(present > 0, axis=-1)
-        absent = (came > 0) & (came < present.shape[-1] - started)
-        return np.asarray(absent | (np.add.reduce(self.window[Plane.TORN], axis=-1) > 0))
+        absent = (count > 0) & (count < present.shape[-1] - started)
+        return np.asarray(absent | (np.add.reduce(self.window[Plane.GAP], axis=-1) > 0))
 
-    def warming_up(self) -> Mask:
-        """Return which rows hold less than `WARM_S` seconds, bool [S]."""
-        return np.asarray(np.add.reduce(self.window[Plane.PRESENT], axis=-1) < WARM_S)
+    def is_warming_up(self) -> Mask:
+        """Return whether each window holds less than `WARMUP_S` seconds, bool [S]."""
+        return np.asarray(np.add.reduce(self.window[Plane.PRESENT], axis=-1) < WARMUP_S)
 
 
 def planes(bars: Floats) -> Floats:
@@ -73,7 +73,7 @@ def planes(bars: Floats) -> Floats:
     out[Plane.QUEUE] = queue_imbalance(bars)
     out[Plane.QUOTED] = column[Channel.QUOTED]
     out[Plane.RANGE] = _range_square(column[Channel.HIGH], column[Channel.LOW])
-    out[Plane.TORN] = (column[Channel.SPAN_S] > 1) | (column[Channel.MISSING] > 0)
+    out[Plane.GAP] = (column[Channel.SPAN_S] > 1) | (column[Channel.MISSING] > 0)
     return out
 
 

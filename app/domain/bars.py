@@ -1,6 +1,6 @@
-"""One-second bars. What enters: the ticks of one second and the bars before; what leaves: float64 [symbols, channels].
+"""One-second bars, float64 [symbols, channels], from the ticks of a second and the bars before.
 
-A bar never holds NaN or infinity: a value that does not exist is 0 beside a mask (`traded`, `quoted`, `present`).
+A bar never holds NaN or infinity: a value that does not exist is 0, with a mask (`traded`, `quoted`, `present`).
 Trades that arrived late count into the bar of the second that brought them. A trade or quote with a number that is
 not finite, outside 1e-12 … 1e15, or a quote with bid above ask, is ignored and counted in `refused`.
 """
@@ -19,10 +19,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-LEAST, MOST = 1e-12, 1e15  # beyond these a price or size is an error of the feed, and its products could overflow
-LARGEST_RETURN = 1.0  # a factor e within one second: more is an error of the feed, and must not rule 300 seconds
+MIN_VALUE, MAX_VALUE = (
+    1e-12,
+    1e15,
+)  # beyond these a price or size is an error of the feed, and its products could overflow
+LARGEST_RETURN = 1.0  # a factor e within one second: more is an error of the feed, and must not dominate 300 seconds
 USUAL_HALF_LIFE_S = 1800.0
-PRIOR = 1e-4  # volatility per √s of a symbol not yet known: 2.9 % a day, common among coins
+PRIOR_VOLATILITY = 1e-4  # volatility per √s of a symbol not yet known: 2.9 % a day, common among coins
 
 
 class Channel(IntEnum):
@@ -49,12 +52,12 @@ class Channel(IntEnum):
     SINCE_QUOTE_S = 18
     TRADED = 19  # mask: a price is known
     QUOTED = 20  # mask: a quote is known
-    PRESENT = 21  # mask: the second came; rows of seconds that never came are all zero
+    PRESENT = 21  # mask: the second was received; rows of missing seconds are all zero
     LATE = 22  # trades of seconds already closed; at least 1 in a late batch
     MISSING = 23  # trade ids skipped and not refilled
     REFUSED = 24  # trades and quotes ignored
-    USUAL_SQUARE = 25  # Σ log_return², exponentially forgotten: how lively the symbol usually is, see `remember`
-    USUAL_S = 26  # Σ span_s, forgotten alike
+    USUAL_SQUARE = 25  # Σ log_return², exponentially forgotten: the usual variance, see `update_usual_variance`
+    USUAL_S = 26  # Σ span_s, forgotten at the same rate
 
 
 CHANNELS: tuple[str, ...] = tuple(channel.name.lower() for channel in Channel)
@@ -85,20 +88,20 @@ def second_bars(
     _add_quotes(bars, symbols, [second.quotes for second in seconds], previous)
     bars[:, Channel.LATE] = np.maximum([float(second.late) for second in seconds], float(late))
     bars[:, Channel.MISSING] = np.maximum([float(second.missing) for second in seconds], 0.0)
-    return remember(link(bars, previous, elapsed_s), previous, elapsed_s)
+    return update_usual_variance(set_returns(bars, previous, elapsed_s), previous, elapsed_s)
 
 
-def reference(bars: Floats) -> Floats:
-    """Return the price that returns are made of, float64 [N]: the mid where quoted, else the last trade, else 0."""
+def reference_price(bars: Floats) -> Floats:
+    """Return the price that returns measure, float64 [N]: the mid where quoted, else the last trade, else 0."""
     return np.where(bars[:, Channel.QUOTED] > 0, bars[:, Channel.MID], bars[:, Channel.PRICE])
 
 
-def link(bars: Floats, previous: Floats, elapsed_s: Ints) -> Floats:
+def set_returns(bars: Floats, previous: Floats, elapsed_s: Ints) -> Floats:
     """Fill `log_return` and `span_s` of `bars` [N, C] from the bars before them [N, C] and the seconds between [N].
 
     A symbol's first quote changes the reference from trade to mid: that second has no return.
     """
-    now, before = reference(bars), reference(previous)
+    now, before = reference_price(bars), reference_price(previous)
     same = bars[:, Channel.QUOTED] == previous[:, Channel.QUOTED]
     linked = (now > 0) & (before > 0) & same & (elapsed_s > 0)
     ratio = np.divide(now, before, out=np.ones_like(now), where=linked)
@@ -107,17 +110,17 @@ def link(bars: Floats, previous: Floats, elapsed_s: Ints) -> Floats:
     return bars
 
 
-def remember(bars: Floats, previous: Floats, elapsed_s: Ints) -> Floats:
-    """Carry `usual_square` and `usual_s` of `bars` [N, C] on from the bars before them; call it after `link`.
+def update_usual_variance(bars: Floats, previous: Floats, elapsed_s: Ints) -> Floats:
+    """Fill `usual_square` and `usual_s` of `bars` [N, C] from the bars before them; call it after `set_returns`.
 
-    Half of it is forgotten in 30 minutes. It is the anchor of volatility in markets that stand still for minutes and
-    then go on. A return counts for ten usual deviations at most, so that one wrong price does not rule for hours.
+    Half of it is forgotten in 30 minutes. It keeps the volatility estimate from collapsing in markets without moves
+    for minutes. A return counts as ten usual deviations at most, so that one wrong price does not dominate for hours.
     """
     kept = np.where(elapsed_s > 0, np.exp2(-elapsed_s / USUAL_HALF_LIFE_S), 0.0)
     span, square = bars[:, Channel.SPAN_S], bars[:, Channel.LOG_RETURN] * bars[:, Channel.LOG_RETURN]
     before_s = previous[:, Channel.USUAL_S]
     usual = np.divide(previous[:, Channel.USUAL_SQUARE], before_s, out=np.zeros(len(bars)), where=before_s > 0)
-    most = 100.0 * span * np.maximum(usual, PRIOR**2)
+    most = 100.0 * span * np.maximum(usual, PRIOR_VOLATILITY**2)
     bars[:, Channel.USUAL_SQUARE] = previous[:, Channel.USUAL_SQUARE] * kept + np.minimum(square, most)
     bars[:, Channel.USUAL_S] = before_s * kept + span
     return bars
@@ -136,7 +139,7 @@ def _carry(previous: Floats, elapsed_s: Ints) -> Floats:
 
 def _add_trades(bars: Floats, symbols: Sequence[str], parts: list[Trades]) -> None:
     owner, columns = _columns(symbols, parts, ("price", "quantity", "buyer_maker"))
-    owner, columns = _sift(bars, owner, columns, _sane(columns[:2]))
+    owner, columns = _drop_invalid(bars, owner, columns, _is_valid(columns[:2]))
     if not owner.size:
         return
     price, quantity, maker = columns
@@ -154,7 +157,7 @@ def _add_trades(bars: Floats, symbols: Sequence[str], parts: list[Trades]) -> No
 
 def _add_quotes(bars: Floats, symbols: Sequence[str], parts: list[Quotes], previous: Floats) -> None:
     owner, columns = _columns(symbols, parts, ("bid", "bid_size", "ask", "ask_size"))
-    owner, columns = _sift(bars, owner, columns, _sane(columns) & (columns[0] <= columns[2]))
+    owner, columns = _drop_invalid(bars, owner, columns, _is_valid(columns) & (columns[0] <= columns[2]))
     if not owner.size:
         return
     count, hit, first, last = _segments(owner, len(parts))
@@ -186,7 +189,7 @@ def _order_flow(now: Floats, before: Floats) -> Floats:
 def _columns(
     symbols: Sequence[str], parts: Sequence[Trades] | Sequence[Quotes], names: tuple[str, ...]
 ) -> tuple[Ints, Floats]:
-    """Return all symbols' columns end to end [len(names), N], and whose each entry is [N]."""
+    """Return the position of the symbol of each entry [N], and all symbols' columns end to end [len(names), N]."""
     lists = [list(map(attrgetter(name), parts)) for name in names]
     lengths = list(map(len, lists[0]))
     for name, column in zip(names[1:], lists[1:], strict=True):
@@ -200,11 +203,11 @@ def _columns(
     return np.repeat(np.arange(len(parts)), lengths), np.array(values)
 
 
-def _sane(columns: Floats) -> Mask:
-    return np.asarray(np.logical_and.reduce((columns >= LEAST) & (columns <= MOST), axis=0))
+def _is_valid(columns: Floats) -> Mask:
+    return np.asarray(np.logical_and.reduce((columns >= MIN_VALUE) & (columns <= MAX_VALUE), axis=0))
 
 
-def _sift(bars: Floats, owner: Ints, columns: Floats, keep: Mask) -> tuple[Ints, Floats]:
+def _drop_invalid(bars: Floats, owner: Ints, columns: Floats, keep: Mask) -> tuple[Ints, Floats]:
     if keep.all():
         return owner, columns
     bars[:, Channel.REFUSED] += np.bincount(owner[~keep], minlength=len(bars))

@@ -1,10 +1,10 @@
-"""Features: the one code path of live, replay and training, from a `BarWindow` to float32 [S, F] and σ.
+"""Features, float32 [S, F], and volatility σ of a `BarWindow`: the same code live and in training.
 
-Every block of features is declared below, once: names, bounds, formula and source. All are finite and bounded, and
+Every group of features is declared below, once: names, bounds, formula and source. All are finite and bounded, and
 free of scale: the same numbers whatever the price level, tick or lot. r is the log return of the reference price
 (mid, or last trade where nothing is quoted), Σₖ the sum over the newest k seconds, σ the symbol's volatility. The
-hour of the day is left out on purpose: a training window of hours would learn its own dates by it. So is the level of
-the trade count: klines count trades one by one, the live stream in aggregates, and only ratios mean the same in both.
+hour of the day is left out on purpose: a model trained on a few hours would memorise them. So is the level of the
+trade count: klines count single trades, the live stream aggregate trades, and only ratios mean the same in both.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ VOLATILITY = "volatility"  # the name σ has among the bars of `FeatureRows` and
 SCALES = (1, 2, 5, 10, 30, 60, 300)
 
 
-class Computed(NamedTuple):
-    """What `compute` gives for each row."""
+class FeatureValues(NamedTuple):
+    """Features and volatility of each row."""
 
     features: NDArray[np.float32]  # [S, F], columns in the order of `NAMES`
     volatility: Floats  # [S], of the log mid, per square root of a second
@@ -33,7 +33,7 @@ class Computed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FeatureInput:
-    """What the formulas are written in."""
+    """The quantities the formulas are written in."""
 
     view: BarWindow
     sums: dict[int, Floats]  # seconds → planes summed over them [P, S]
@@ -56,7 +56,7 @@ Formula = Callable[[FeatureInput, tuple[int, ...]], Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FeatureGroup:
     """Features of one kind, on one or more scales."""
 
     name: str
@@ -69,26 +69,26 @@ class Block:
     def names(self) -> tuple[str, ...]:
         """Return the features' names.
 
-        >>> Block("queue", (5, 10), -1, 1, _queue).names
+        >>> FeatureGroup("queue", (5, 10), -1, 1, _queue).names
         ('queue_5', 'queue_10')
         """
         return tuple(f"{self.name}_{scale}" for scale in self.scales) or (self.name,)
 
 
-def compute(view: BarWindow) -> Computed:
+def compute(view: BarWindow) -> FeatureValues:
     """Return the features of every row of `view`, each row by itself: no row changes another's numbers by one bit."""
     given = FeatureInput(view, {scale: view.sums(scale) for scale in SCALES}, volatility(view))
-    rows = np.concatenate([np.atleast_2d(block.formula(given, block.scales)) for block in BLOCKS])
+    rows = np.concatenate([np.atleast_2d(group.formula(given, group.scales)) for group in FEATURE_GROUPS])
     features = np.ascontiguousarray(np.clip(rows, _LOW, _HIGH).T.astype(np.float32))
-    return Computed(features, given.sigma)
+    return FeatureValues(features, given.sigma)
 
 
 def describe() -> list[tuple[str, str, float, float]]:
     """Return name, formula with source, least and greatest value of each feature, for the docs."""
     return [
-        (name, " ".join((block.formula.__doc__ or "").split()), block.low, block.high)
-        for block in BLOCKS
-        for name in block.names
+        (name, " ".join((group.formula.__doc__ or "").split()), group.low, group.high)
+        for group in FEATURE_GROUPS
+        for name in group.names
     ]
 
 
@@ -177,7 +177,7 @@ def _quoted(given: FeatureInput, _scales: tuple[int, ...]) -> Floats:
 
 
 def _present(given: FeatureInput, _scales: tuple[int, ...]) -> Floats:
-    """Share of the window's seconds that came. Source: mask."""
+    """Share of the window's seconds that are present. Source: mask."""
     return np.asarray(given.sums[WINDOW_S][Plane.PRESENT] / given.view.window.shape[-1])
 
 
@@ -190,25 +190,25 @@ def _column(scales: tuple[int, ...]) -> Floats:
     return np.array(scales, dtype=np.float64)[:, None]
 
 
-BLOCKS = (
-    Block("return", SCALES, -6, 6, _return),
-    Block("volatility", (10, 30, 60, 300), -3, 3, _volatility),
-    Block("autocorrelation", (60,), -1, 1, _autocorrelation),
-    Block("trade_flow", (1, 5, 10, 30, 60), -1, 1, _trade_flow),
-    Block("order_flow", (1, 5, 10, 30), -6, 6, _order_flow),
-    Block("queue_now", (), -1, 1, _queue_now),
-    Block("queue", (5, 10), -1, 1, _queue),
-    Block("microprice", (), -6, 6, _microprice),
-    Block("spread", (), 0, 6, _spread),
-    Block("last_trade", (), -6, 6, _last_trade),
-    Block("trade_burst", (5, 60), 0, 5, _trade_burst),
-    Block("volume_burst", (5,), 0, 5, _volume_burst),
-    Block("range", (10, 60), 0, 4, _range),
-    Block("since_trade", (), 0, 6, _since_trade),
-    Block("quoted", (), 0, 1, _quoted),
-    Block("present", (), 0, 1, _present),
+FEATURE_GROUPS = (
+    FeatureGroup("return", SCALES, -6, 6, _return),
+    FeatureGroup("volatility", (10, 30, 60, 300), -3, 3, _volatility),
+    FeatureGroup("autocorrelation", (60,), -1, 1, _autocorrelation),
+    FeatureGroup("trade_flow", (1, 5, 10, 30, 60), -1, 1, _trade_flow),
+    FeatureGroup("order_flow", (1, 5, 10, 30), -6, 6, _order_flow),
+    FeatureGroup("queue_now", (), -1, 1, _queue_now),
+    FeatureGroup("queue", (5, 10), -1, 1, _queue),
+    FeatureGroup("microprice", (), -6, 6, _microprice),
+    FeatureGroup("spread", (), 0, 6, _spread),
+    FeatureGroup("last_trade", (), -6, 6, _last_trade),
+    FeatureGroup("trade_burst", (5, 60), 0, 5, _trade_burst),
+    FeatureGroup("volume_burst", (5,), 0, 5, _volume_burst),
+    FeatureGroup("range", (10, 60), 0, 4, _range),
+    FeatureGroup("since_trade", (), 0, 6, _since_trade),
+    FeatureGroup("quoted", (), 0, 1, _quoted),
+    FeatureGroup("present", (), 0, 1, _present),
 )
-NAMES: tuple[str, ...] = tuple(name for block in BLOCKS for name in block.names)
+NAMES: tuple[str, ...] = tuple(name for group in FEATURE_GROUPS for name in group.names)
 SCHEMA = hashlib.sha256(f"{VERSION}:{','.join(NAMES)}".encode()).hexdigest()[:12]
-_LOW = np.array([[block.low] for block in BLOCKS for _name in block.names], dtype=np.float64)
-_HIGH = np.array([[block.high] for block in BLOCKS for _name in block.names], dtype=np.float64)
+_LOW = np.array([[group.low] for group in FEATURE_GROUPS for _name in group.names], dtype=np.float64)
+_HIGH = np.array([[group.high] for group in FEATURE_GROUPS for _name in group.names], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What a forecaster is. What enters: feature rows and volatility; what leaves: means and quantiles as log returns."""
+"""The forecaster interface, quantile levels, the scale of a horizon and the pinball loss."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -22,10 +22,10 @@ class Forecaster(Protocol):
         """Return mean and quantiles as log returns of the mid, volatility·√h already multiplied in."""
 
 
-def unit(volatility: Floats, horizons_s: Sequence[int]) -> Floats:
-    """Return the size of a typical move, volatility·√h: [S, H]. Unknown volatility counts as none.
+def horizon_volatility(volatility: Floats, horizons_s: Sequence[int]) -> Floats:
+    """Return the volatility over each horizon, volatility·√h: [S, H]. Unknown volatility counts as 0.
 
-    >>> unit(np.array([0.001]), (4, 100)).tolist()
+    >>> horizon_volatility(np.array([0.001]), (4, 100)).tolist()
     [[0.002, 0.01]]
     """
     known = np.nan_to_num(np.maximum(volatility, 0.0), nan=0.0, posinf=0.0)
@@ -33,12 +33,12 @@ def unit(volatility: Floats, horizons_s: Sequence[int]) -> Floats:
     return scaled
 
 
-def pinball(z: Floats, quantiles: Floats, levels: Sequence[float] = LEVELS) -> Floats:
+def pinball_loss(z: Floats, quantiles: Floats, levels: Sequence[float] = LEVELS) -> Floats:
     """Return the pinball loss [...] of outcomes z [...], mean over the levels of quantiles [..., Q].
 
     Koenker & Bassett 1978: τ·(z − q) where z ≥ q, (1 − τ)·(q − z) elsewhere.
 
-    >>> pinball(np.array([1.0]), np.array([[0.0]]), (0.05,)).tolist()
+    >>> pinball_loss(np.array([1.0]), np.array([[0.0]]), (0.05,)).tolist()
     [0.05]
     """
     over, tau = z[..., None] - quantiles, np.asarray(levels)

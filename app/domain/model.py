@@ -1,11 +1,11 @@
-"""The TensorFlow model. What enters: an artifact, or history; what leaves: a warmed forecaster, or parameters.
+"""The TensorFlow model: compiled inference from an artifact, and fitting from examples.
 
-A small network with a linear path beside it. Its outputs per horizon are the mean, the median and the gaps between
-neighbouring quantiles, each a softplus: quantiles cannot cross. The linear path starts as the ridge line and the
-network's last layer as zero, so before the first step the model says what ridge says. The loss is the pinball loss
-(Koenker & Bassett 1978) plus a small squared error for the mean.
+A small network with a linear path. Its outputs per horizon are the mean, the median and the gaps between neighbouring
+quantiles, each a softplus: quantiles cannot cross. The linear path starts as the ridge model and the network's last
+layer as zero, so an untrained model forecasts what ridge forecasts. The loss is the pinball loss (Koenker & Bassett
+1978) plus a small squared error for the mean.
 
-TensorFlow is imported inside functions: whoever needs only the shapes does not wait for it.
+TensorFlow is imported inside functions: modules that need only the shapes do not wait for it.
 """
 
 import os
@@ -18,22 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.artifact import Header, Parameters, unpack
-from app.domain.baselines import CLIP, bounded
+from app.domain.baselines import CLIP, clipped
+from app.domain.examples import Examples
 from app.domain.forecast import Floats, Rows
-from app.domain.labels import Examples
 
 # Batch sizes with a compiled function of their own; others are padded up, so by at most a third.
 BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 WEIGHTS = ("hidden1", "bias1", "hidden2", "bias2", "head", "skip", "bias")
-MEAN_WEIGHT = 0.05  # of the squared error beside the pinball loss
-DECAY = 1e-4  # pulls the network's weights to zero and the linear path to ridge
-RATE = 1e-3
-PATIENCE = 3  # passes without a better validation loss
+MEAN_WEIGHT = 0.05  # of the squared error, relative to the pinball loss
+WEIGHT_DECAY = 1e-4  # pulls the network's weights to zero and the linear path to ridge
+LEARNING_RATE = 1e-3
+PATIENCE = 3  # epochs without a better validation loss
 
 
 @lru_cache(maxsize=1)
 def tensorflow() -> Any:
-    """Return TensorFlow, imported once, quiet, with one thread per pool: more only get in each other's way."""
+    """Return TensorFlow, imported once, quiet, with one thread per pool: more contend for the cores."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # XLA does the work; without it the same numbers everywhere
     import tensorflow as tf
@@ -50,30 +50,30 @@ class Model:
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
-        self.missed: set[int] = set()  # sizes that were asked for and are not compiled
+        self.missing_sizes: set[int] = set()  # sizes that were called and are not compiled
         self._functions: dict[int, Callable[[Any], Any]] = {}
         self._tensor = tensorflow().constant
         self._features = len(parameters.header.feature_names)
         self._function = _function(parameters)
 
     @property
-    def sizes(self) -> set[int]:
+    def compiled_sizes(self) -> set[int]:
         """The batch sizes that are compiled."""
         return set(self._functions)
 
     def compile(self, buckets: Iterable[int]) -> None:
-        """Compile what is missing of these batch sizes, a fifth of a second each; the rest may be called meanwhile."""
+        """Compile those of these batch sizes that are not yet, 0.2 s each; the others may be called meanwhile."""
         tf, width = tensorflow(), self._features + 1
         for size in set(buckets) - self._functions.keys():
             concrete = self._function.get_concrete_function(tf.TensorSpec([size, width], "float32"))
             concrete(tf.zeros([size, width]))
             self._functions = dict(sorted({**self._functions, size: concrete}.items()))
-            self.missed.discard(size)
+            self.missing_sizes.discard(size)
 
     def __call__(self, features: Rows, volatility: Floats) -> tuple[Rows, Rows]:
         """Return mean [S, H] and quantiles [S, H, Q] as log returns, for rows [S, F] and volatility [S]."""
         if (best := bucket_for(len(features))) not in self._functions:
-            self.missed.add(best)
+            self.missing_sizes.add(best)
         largest = max(self._functions)
         if len(features) > largest:
             starts = range(0, len(features), largest)
@@ -83,7 +83,7 @@ class Model:
         return out[:, :, 0], out[:, :, 1:]
 
     def _call(self, features: Rows, volatility: Floats) -> Rows:
-        # One array in, one array out: each crossing of the border to TensorFlow costs 15 µs.
+        # One array in, one array out: each call into TensorFlow costs 15 µs.
         rows = len(features)
         bucket = next(size for size in self._functions if size >= rows)
         packed = np.zeros((bucket, self._features + 1), np.float32)
@@ -100,10 +100,10 @@ def compile_release(artifact: bytes, buckets: Iterable[int] = BUCKETS) -> Model:
         ArtifactError: the artifact is refused.
 
     """
-    return compiled(unpack(artifact), buckets)
+    return compiled_model(unpack(artifact), buckets)
 
 
-def compiled(parameters: Parameters, buckets: Iterable[int] = BUCKETS) -> Model:
+def compiled_model(parameters: Parameters, buckets: Iterable[int] = BUCKETS) -> Model:
     """Return the model of parameters, one XLA function per batch size, warmed."""
     model = Model(parameters)
     model.compile(buckets)
@@ -111,7 +111,7 @@ def compiled(parameters: Parameters, buckets: Iterable[int] = BUCKETS) -> Model:
 
 
 def bucket_for(rows: int) -> int:
-    """Return the batch size that serves so many rows best; of more than the largest it serves a part.
+    """Return the smallest batch size for so many rows; the largest one if there are more.
 
     >>> [bucket_for(rows) for rows in (1, 5, 5000)]
     [1, 6, 1024]
@@ -120,7 +120,7 @@ def bucket_for(rows: int) -> int:
 
 
 def _function(parameters: Parameters) -> Any:
-    """Return the forecast of parameters as a TensorFlow function, compiled for each shape it is asked for."""
+    """Return the forecast as a TensorFlow function, compiled for each shape it is called with."""
     tf = tensorflow()
     arrays = {name: tf.constant(array, "float32") for name, array in parameters.arrays.items()}
 
@@ -150,7 +150,7 @@ def _outputs(tf: Any, weights: dict[str, Any], rows: Any, header: Header) -> tup
     return raw[:, :, :1], tf.concat([below[:, :, ::-1], median, above], axis=-1)
 
 
-def started(header: Header, fixed: dict[str, Any], seed: int) -> Parameters:
+def initial_parameters(header: Header, fixed: dict[str, Any], seed: int) -> Parameters:
     """Return untrained parameters that forecast what ridge forecasts.
 
     `fixed` holds centre, scale, naive, ridge, ridge_share and ridge_quantiles; see `Header.shapes`.
@@ -181,9 +181,10 @@ def fit(
     start: Parameters, train: Examples, validation: Examples, *, epochs: int, seed: int, batch: int = 512,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> Parameters:  # fmt: skip
-    """Return the parameters with the least validation loss on the way, the start included.
+    """Return the parameters of the epoch with the least validation loss, the start included.
 
-    Whole batches only, one compiled step; stops after three passes without progress. `on_epoch` hears each pass.
+    Whole batches only, one compiled step; stops after three epochs without progress. `on_epoch` gets the number
+    and the validation loss of each epoch.
     """
     tf = tensorflow()
     weights = {name: tf.Variable(start.arrays[name]) for name in WEIGHTS}
@@ -207,14 +208,14 @@ def fit(
 
 
 def _tensors(parameters: Parameters, rows: Examples) -> tuple[NDArray[np.float32], ...]:
-    weight = (rows.mask * rows.liveliness[:, None]).astype(np.float32)
-    return parameters.scaler(rows.features), bounded(rows.z, 8.0).astype(np.float32), weight
+    weight = (rows.mask * rows.relative_volatility[:, None]).astype(np.float32)
+    return parameters.scaler(rows.features), clipped(rows.z, 8.0).astype(np.float32), weight
 
 
 def _step(tf: Any, weights: dict[str, Any], header: Header) -> tuple[Any, Any]:
     """Return the compiled training step and the compiled loss, each of (rows, targets, weight)."""
     levels, anchor = tf.constant(header.levels, "float32"), tf.identity(weights["skip"])
-    optimiser, variables = tf.keras.optimizers.Adam(RATE), list(weights.values())
+    optimiser, variables = tf.keras.optimizers.Adam(LEARNING_RATE), list(weights.values())
     optimiser.build(variables)
 
     def loss_of(rows: Any, z: Any, weight: Any) -> Any:
@@ -228,7 +229,7 @@ def _step(tf: Any, weights: dict[str, Any], header: Header) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             pull = sum(tf.nn.l2_loss(weights[name]) for name in ("hidden1", "hidden2", "head"))
             pull += 10.0 * tf.nn.l2_loss(weights["skip"] - anchor)
-            loss = loss_of(rows, z, weight) + DECAY * pull
+            loss = loss_of(rows, z, weight) + WEIGHT_DECAY * pull
         optimiser.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     return tf.function(step, jit_compile=True), tf.function(loss_of, jit_compile=True)

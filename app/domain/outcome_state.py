@@ -1,7 +1,4 @@
-"""Everything learned from one partition's outcomes: calibration, scores, totals. What leaves: the scores record.
-
-What enters: outcomes of one second, models and symbols as they come and go, or a scores record.
-"""
+"""Everything learned from the outcomes of one partition: calibration, scores and totals, with its record."""
 
 from collections.abc import Sequence
 
@@ -10,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.array_index import ArrayIndex, Models
-from app.domain.axes import F32, NEW, Ints, cells
-from app.domain.calibration import Tracker
-from app.domain.scoring import ALL, Outcomes, Scoring
+from app.domain.arrays import ABSENT, F32, Ints, cell_index
+from app.domain.calibration import QuantileTracker
+from app.domain.scoring import ALL_SYMBOLS, Outcomes, RunningScores
 from app.records import Forecast, Score
 
 
 class OutcomeStateRecord(msgspec.Struct, frozen=True, gc=False):
-    """The scores record; arrays as raw little-endian bytes. `calibration.Calibrated` reads a part of it."""
+    """The scores record; arrays as raw little-endian bytes. `calibration.CalibrationRecord` reads a part of it."""
 
     horizons_s: tuple[int, ...]
     levels: tuple[float, ...]
@@ -39,34 +36,36 @@ class OutcomeStateRecord(msgspec.Struct, frozen=True, gc=False):
 class OutcomeState:
     """Calibration, scores and totals over the same models and symbols.
 
-    Models and symbols not seen for twice the longest horizon are forgotten, with all they had.
+    Models and symbols not seen for twice the longest horizon are dropped, with everything learned about them.
     """
 
     def __init__(self, horizons_s: tuple[int, ...], levels: tuple[float, ...], halflife_s: float) -> None:
         self._horizons_s, self._levels = horizons_s, levels
         self._root = np.sqrt(np.asarray(horizons_s, np.float32))
         self._totals: Ints = np.zeros(len(horizons_s), np.int64)
-        self._roster = ArrayIndex(2 * max(horizons_s))
-        self._tracker = Tracker(horizons_s, levels)
-        self._scoring = Scoring(horizons_s, levels, halflife_s)
+        self._index = ArrayIndex(2 * max(horizons_s))
+        self._tracker = QuantileTracker(horizons_s, levels)
+        self._scoring = RunningScores(horizons_s, levels, halflife_s)
 
-    def begin(self, second: int, models: Models, symbols: Sequence[str]) -> None:
-        """Make room for one second's models and symbols, and close the blocks of losses that ended before it."""
-        if move := self._roster.arrange(second, models, symbols):
-            self._tracker.rearrange(move.models, move.inherited, move.symbols)
-            self._scoring.rearrange(move.models, move.symbols)
+    def prepare(self, second: int, models: Models, symbols: Sequence[str]) -> None:
+        """Add one second's models and symbols, and close the blocks of losses that ended before it."""
+        if reindexing := self._index.update(second, models, symbols):
+            self._tracker.reindex(reindexing.models, reindexing.predecessors, reindexing.symbols)
+            self._scoring.reindex(reindexing.models, reindexing.symbols)
         self._scoring.blocks.close(second)
 
-    def learn(
+    def update(
         self, horizons: Ints, models: Models, symbols: Sequence[str], outcomes: Outcomes, volatility: F32
     ) -> None:
-        """Learn from the outcomes of some horizons; `volatility` [H',S'] was that of the forecasts' seconds."""
-        slots = self._roster.slots([model for model, _ in models])
-        rows, below = self._roster.rows(symbols), outcomes.below()
+        """Learn from the outcomes of some horizons; `volatility` [H',S'] is that of the seconds of the forecasts."""
+        models_at = self._index.model_positions([model for model, _ in models])
+        rows, below = self._index.symbol_positions(symbols), outcomes.below()
         scale = volatility * self._root[horizons, None]
-        at = cells(self._tracker.offsets.shape, horizons, slots, rows)
+        at = cell_index(self._tracker.offsets.shape, horizons, models_at, rows)
         self._tracker.update(at, horizons, below, outcomes.quantiles, scale, outcomes.settled)
-        self._scoring.update(cells(self._scoring.sums.shape, horizons, slots, _with_all(rows)), outcomes, below)
+        self._scoring.update(
+            cell_index(self._scoring.sums.shape, horizons, models_at, _with_all(rows)), outcomes, below
+        )
         self._totals[horizons] += outcomes.settled.sum(axis=1)
 
     def totals(self) -> dict[str, int]:
@@ -75,15 +74,15 @@ class OutcomeState:
 
     def scores(self, forecasts: Sequence[Forecast], symbols: Sequence[str]) -> list[Score]:
         """Return the scores of forecasters, for "*" and these symbols, at every horizon."""
-        slots = self._roster.slots([forecast.model for forecast in forecasts])
-        rows, horizons = _with_all(self._roster.rows(symbols)), np.arange(len(self._horizons_s))
-        at = cells(self._scoring.sums.shape, horizons, slots, rows)
+        models_at = self._index.model_positions([forecast.model for forecast in forecasts])
+        rows, horizons = _with_all(self._index.symbol_positions(symbols)), np.arange(len(self._horizons_s))
+        at = cell_index(self._scoring.sums.shape, horizons, models_at, rows)
         models = [(forecast.model, forecast.kind, forecast.role) for forecast in forecasts]
-        return self._scoring.rows(at, horizons, models, [ALL, *symbols])
+        return self._scoring.rows(at, horizons, models, [ALL_SYMBOLS, *symbols])
 
     def record(self, first: int, last: int) -> bytes:
         """Return the scores record as of second `last`."""
-        roster = self._roster
+        index = self._index
         arrays = {name: array.tobytes() for name, array in self._arrays().items()}
         return msgspec.msgpack.encode(
             OutcomeStateRecord(
@@ -91,20 +90,20 @@ class OutcomeState:
                 levels=self._levels,
                 first=first,
                 last=last,
-                symbols=roster.symbols,
-                models=roster.models,
-                symbols_seen=roster.seen.tobytes(),
+                symbols=index.symbols,
+                models=index.models,
+                symbols_seen=index.symbols_seen.tobytes(),
                 **arrays,
             )
         )
 
-    def load(self, state: OutcomeStateRecord) -> None:
-        """Take up the state of a record of the same horizons and levels."""
+    def restore(self, state: OutcomeStateRecord) -> None:
+        """Restore the state from a record of the same horizons and levels."""
         seen = np.frombuffer(state.symbols_seen, np.int64).copy()
-        self._roster = ArrayIndex(self._roster.patience_s, state.models, state.symbols, seen)
-        models, symbols = [NEW] * len(state.models), [NEW] * len(state.symbols)
-        self._tracker.rearrange(models, models, symbols)
-        self._scoring.rearrange(models, symbols)
+        self._index = ArrayIndex(self._index.patience_s, state.models, state.symbols, seen)
+        models, symbols = [ABSENT] * len(state.models), [ABSENT] * len(state.symbols)
+        self._tracker.reindex(models, models, symbols)
+        self._scoring.reindex(models, symbols)
         for name, array in self._arrays().items():
             array[...] = np.frombuffer(getattr(state, name), array.dtype).reshape(array.shape)
 

@@ -1,7 +1,7 @@
-"""Everybody's forecasts for one second. What enters: a FeatureBatch and the line-up; what leaves: a PredictionBatch.
+"""The forecasts of all models for one second: a `PredictionBatch` from a `FeatureBatch`.
 
-One call per forecaster and micro-batch. Quantiles are corrected by the online conformal offsets before they are
-published, so outcomes judge what people saw.
+Each forecaster is called once per batch. Quantiles are corrected by the conformal offsets before they are published,
+so outcomes score the quantiles that readers saw.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ DIGITS = 10  # of a log return: a millionth of a basis point
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One forecaster that takes part."""
+    """One forecaster with its name, kind and role."""
 
     id: str
     kind: Kind
@@ -29,11 +29,11 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class ModelLineup:
-    """Who forecasts now, the champion first, and what must be said of the champion."""
+    """The forecasters in use, the champion first, and the flags of the champion."""
 
-    runners: tuple[ModelEntry, ...]
+    entries: tuple[ModelEntry, ...]
     horizons_s: tuple[int, ...]
-    flags: tuple[str, ...] = ()  # fallback: naive serves for want of a champion; model_expired
+    flags: tuple[str, ...] = ()  # fallback: naive serves as there is no champion; model_expired
 
 
 def predict(
@@ -42,7 +42,7 @@ def predict(
     """Return the message of one second; raise ValueError where the features are not those of the models."""
     if batch.feature_schema != features.SCHEMA:
         raise ValueError(f"feature schema {batch.feature_schema}, the models here know {features.SCHEMA}")
-    rows, volatility = matrix(batch), np.asarray(batch.bars["volatility"], np.float64)
+    rows, volatility = feature_rows(batch), np.asarray(batch.bars["volatility"], np.float64)
     priced = np.asarray(batch.bars["quoted"], np.float64) > 0
     mid = np.where(priced, np.asarray(batch.bars["mid"], np.float64), 0.0)
     return PredictionBatch(
@@ -58,12 +58,12 @@ def predict(
         flags=[[*own, *line_up.flags] for own in batch.flags],
         horizons_s=list(line_up.horizons_s),
         levels=list(LEVELS),
-        champion=line_up.runners[0].id,
-        forecasts=[_forecast(runner, rows, volatility, batch.symbols, calibration) for runner in line_up.runners],
+        champion=line_up.entries[0].id,
+        forecasts=[_forecast(entry, rows, volatility, batch.symbols, calibration) for entry in line_up.entries],
     )
 
 
-def matrix(batch: FeatureBatch) -> Rows:
+def feature_rows(batch: FeatureBatch) -> Rows:
     """Return the feature rows [S, F] of a message, in the models' order; ValueError where one is missing or short."""
     columns = [batch.features.get(name, []) for name in features.NAMES]
     if any(len(column) != len(batch.symbols) for column in columns):
@@ -75,16 +75,16 @@ def matrix(batch: FeatureBatch) -> Rows:
 
 
 def _forecast(
-    runner: ModelEntry, rows: Rows, volatility: Floats, symbols: Sequence[str], calibration: Calibration | None
+    entry: ModelEntry, rows: Rows, volatility: Floats, symbols: Sequence[str], calibration: Calibration | None
 ) -> Forecast:
-    mean, quantiles = runner.forecast(rows, volatility)
+    mean, quantiles = entry.forecast(rows, volatility)
     if calibration is not None:
-        offsets = calibration.offsets(runner.id, runner.kind, symbols)
+        offsets = calibration.offsets(entry.id, entry.kind, symbols)
         quantiles = calibration.corrected(np.asarray(quantiles, np.float64), volatility, offsets)
     return Forecast(
-        model=runner.id,
-        kind=runner.kind,
-        role=runner.role,
+        model=entry.id,
+        kind=entry.kind,
+        role=entry.role,
         mean=np.round(np.asarray(mean, np.float64), DIGITS).tolist(),
         quantiles=np.round(np.asarray(quantiles, np.float64), DIGITS).tolist(),
     )

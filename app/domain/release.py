@@ -1,4 +1,4 @@
-"""A release from an artifact. What enters: an id and an artifact; what leaves: the ModelRelease record about it."""
+"""Release records: the `ModelRelease` that publishes an artifact."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from app.records import ModelRelease, Role
 def release_of(
     name: str, artifact: bytes, header: Header, *, role: Role = "challenger", expires_ms: float = 0.0
 ) -> ModelRelease:
-    """Return the record that carries an artifact; what it says of the model comes from the artifact's own header."""
+    """Return the record that carries an artifact; its description of the model is that of the artifact's header."""
     return ModelRelease(
         id=name,
         kind="tensorflow",

@@ -1,4 +1,4 @@
-"""One trade, one quote. What enters: events in order of receipt; what leaves: the columns of `records.Ticks`."""
+"""Trades and quotes as single events, and their conversion to the columns of `records.Ticks`."""
 
 import msgspec
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.domain.bar_window import WARM_S, WINDOW_S, BarWindow, Plane
-from app.domain.bars import PRIOR, Channel, Floats
+from app.domain.bar_window import WARMUP_S, WINDOW_S, BarWindow, Plane
+from app.domain.bars import PRIOR_VOLATILITY, Channel, Floats
 
 HALF_LIFE_S = 30.0
 FLOOR = 1e-7  # 0.0006 % an hour: below any market that moves
@@ -14,10 +14,10 @@ def volatility(view: BarWindow) -> Floats:
 
     σ² = EWMA ÷ 4 + RV ÷ 4 + U ÷ 2 + (half spread ÷ mid)² ÷ 300 + 1e-14, with EWMA = Σ w·r² ÷ Σ w·span (half-life 30 s,
     RiskMetrics 1996), RV = Σ r² ÷ Σ span over the window (Andersen, Bollerslev 1998) and U the usual square per second
-    of `bars.remember` (half-life 30 min; fast and slow parts together: HAR, Corsi 2009). Fast parts alone misjudge the
-    moves after a standstill by a factor of hundreds (seen on Coinbase mids, where U's share was chosen). The spread
-    term is one move of half a spread per window: it keeps a flat market from looking safe. Until 60 seconds are known
-    the rest is filled with `PRIOR`.
+    of `bars.update_usual_variance` (half-life 30 min; fast and slow parts together: HAR, Corsi
+    2009). Fast parts alone underestimate the moves after a quiet period by a factor of hundreds (measured on Coinbase
+    mids, where the weight of U was chosen). The spread term is one move of half a spread per window: without it a flat
+    market would have no volatility. Until 60 seconds are known the rest is filled with `PRIOR_VOLATILITY`.
     """
     square, span = view.window[Plane.SQUARE], view.window[Plane.SPAN]
     weight = _weights(square.shape[-1])
@@ -25,8 +25,8 @@ def volatility(view: BarWindow) -> Floats:
     realised = ratio(np.add.reduce(square, axis=-1), known)
     recent = ratio(np.add.reduce(square * weight, axis=-1), np.add.reduce(span * weight, axis=-1))
     usual = ratio(view.last[:, Channel.USUAL_SQUARE], view.last[:, Channel.USUAL_S])
-    held = np.minimum(known, WARM_S) / WARM_S
-    variance = held * ((recent + realised) / 4 + usual / 2) + (1.0 - held) * PRIOR**2
+    held = np.minimum(known, WARMUP_S) / WARMUP_S
+    variance = held * ((recent + realised) / 4 + usual / 2) + (1.0 - held) * PRIOR_VOLATILITY**2
     return np.asarray(np.sqrt(variance + half_spread(view.last) ** 2 / WINDOW_S + FLOOR**2))
 
 

@@ -1,8 +1,8 @@
-"""Rolling windows of one partition. What enters: `TickBatch` by `TickBatch`; what leaves: `FeatureRows`, ring records.
+"""Rolling windows of the bars of one partition, from which the features of each second are computed.
 
-The working windows are arrays in memory: `[planes, symbols, seconds]`, a sliding part of a longer buffer, so the newest
-300 seconds are contiguous in time and nothing is copied but once every 64 seconds. They hold nothing that the ring's
-records of the last 300 seconds do not: restored, they go on bit for bit as if never lost.
+The windows are arrays in memory: `[planes, symbols, seconds]`, a sliding part of a longer buffer, so that the newest
+300 seconds are contiguous in time and are copied only once every 64 seconds. They hold nothing that the bar records of
+the last 300 seconds do not: restored from those, they continue bit-equal.
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import features, ring
+from app.domain import bar_records, features
 from app.domain.bar_window import WINDOW_S, BarWindow, Plane, planes
 from app.domain.bars import CHANNELS, Channel, Floats, Ints, second_bars
 from app.records import TickBatch
 
 STALE_S = 10
 _SLACK = 64  # seconds between two copies of the buffer
-_END_OF_TIME = 2**40  # the year 36812: whatever is beyond would overflow
+_END_OF_TIME = 2**40  # the year 36812: later seconds would overflow
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureRows:
-    """One second of a partition, ready to publish."""
+    """Bars, features and flags of one second of a partition."""
 
     second: int
     symbols: list[str]
@@ -40,7 +40,7 @@ class FeatureRows:
 class SymbolWindows:
     """The last seconds of every symbol of one partition.
 
-    A second that never came leaves zeros and `gapped` while it is inside the window. A symbol that pauses keeps its
+    A missing second leaves zeros, and the flag `gapped` while it is inside the window. A symbol that pauses keeps its
     window; after `window_s` seconds of absence it starts empty, like a new one.
     """
 
@@ -51,7 +51,9 @@ class SymbolWindows:
 
     def _clear(self) -> None:
         self.last = None
-        self._symbols: list[str] = []  # of the rows below: first those of the newest batch, then those that pause
+        self._symbols: list[
+            str
+        ] = []  # of the rows below: first those of the newest batch, then those without ticks in it
         self._row: dict[str, int] = {}
         self._active = 0  # symbols of the newest batch
         self._bars = np.zeros((0, len(CHANNELS)))  # each symbol's newest bar
@@ -59,44 +61,44 @@ class SymbolWindows:
         self._planes = np.zeros((len(Plane), 0, self._window_s + _SLACK))
         self._end = self._window_s  # the newest second's column, plus one
 
-    def step(self, batch: TickBatch) -> bytes:
-        """Append the batch's second and return its ring record.
+    def update(self, batch: TickBatch) -> bytes:
+        """Append the second of a batch and return its bar record.
 
         Raises:
-            ValueError: the second is no time or not newer than `last`, or the columns of a symbol's ticks differ in
-                length; nothing has changed then.
+            ValueError: the second is out of range or not newer than `last`, or columns of a symbol differ in length.
+                The windows are unchanged then.
 
         """
         if not 0 <= batch.second < _END_OF_TIME:
-            raise ValueError(f"second {batch.second} is no time in epoch seconds")
+            raise ValueError(f"second {batch.second} is out of range, in epoch seconds")
         if self.last is not None and batch.second <= self.last:
             raise ValueError(f"second {batch.second} is not newer than {self.last}: a repeat, skip it")
         symbols = list(batch.symbols)
         previous, elapsed_s = self._before(symbols, batch.second)
         bars = second_bars(symbols, batch.symbols, previous, elapsed_s, late=batch.late)
         self._append(batch.second, symbols, bars)
-        return ring.pack(batch.second, symbols, bars)
+        return bar_records.pack(batch.second, symbols, bars)
 
     def restore(self, records: Iterable[bytes]) -> list[str]:
-        """Start over from ring records in any order; return why records were refused, one line each.
+        """Replace the windows by bar records in any order; return why records were refused, one line each.
 
         Records older than the window are ignored; of two with the same second the first counts.
         """
         self._clear()
-        seconds: dict[int, ring.Second] = {}
+        seconds: dict[int, bar_records.BarRecord] = {}
         refused: list[str] = []
         for record in records:
             try:
-                held = ring.unpack(record)
+                held = bar_records.unpack(record)
                 seconds.setdefault(held.second, held)
-            except ring.RecordError as error:
+            except bar_records.RecordError as error:
                 refused.append(str(error))
         newest = max(seconds, default=0)
         for second in sorted(second for second in seconds if second > newest - self._window_s):
             self._append(*seconds[second])
         return refused
 
-    def rows(self) -> FeatureRows:
+    def feature_rows(self) -> FeatureRows:
         """Return bars, features and flags of the newest batch's symbols.
 
         Raises:
@@ -104,7 +106,7 @@ class SymbolWindows:
 
         """
         if self.last is None:
-            raise ValueError("no second yet: step() or restore() first")
+            raise ValueError("no second yet: update() or restore() first")
         view = BarWindow(
             self._planes[:, : self._active, self._end - self._window_s : self._end], self._bars[: self._active]
         )
@@ -127,14 +129,14 @@ class SymbolWindows:
     def _append(self, second: int, symbols: list[str], bars: Floats) -> None:
         self._advance(self._window_s if self.last is None else min(second - self.last, self._window_s))
         if symbols != self._symbols[: len(symbols)]:
-            self._arrange(symbols, second)
+            self._reorder(symbols, second)
         self.last, self._active = second, len(symbols)
         self._bars[: self._active] = bars
         self._seen[: self._active] = second
         self._planes[:, : self._active, self._end - 1] = planes(bars)
 
     def _advance(self, seconds: int) -> None:
-        """Open columns of zeros for so many seconds; at the buffer's end, first move the window to its start."""
+        """Append columns of zeros for so many seconds; at the buffer's end, first move the window to its start."""
         if self._end + seconds > self._planes.shape[-1]:
             keep = self._window_s - seconds
             for plane in self._planes:  # one at a time: the move goes through a copy
@@ -143,11 +145,11 @@ class SymbolWindows:
         self._planes[..., self._end : self._end + seconds] = 0.0
         self._end += seconds
 
-    def _arrange(self, symbols: list[str], second: int) -> None:
-        """Put the batch's symbols first, in its order, so that the view needs no copy; forget who paused too long."""
-        came = set(symbols)
+    def _reorder(self, symbols: list[str], second: int) -> None:
+        """Put the batch's symbols first, in its order, so that the view needs no copy; drop symbols absent too long."""
+        present = set(symbols)
         aged = self._seen <= second - self._window_s
-        pausing = [name for name, old in zip(self._symbols, aged, strict=True) if not old and name not in came]
+        pausing = [name for name, old in zip(self._symbols, aged, strict=True) if not old and name not in present]
         order = symbols + pausing
         row = self._rows_of(order)
         kept, known = row[row >= 0], row >= 0
@@ -168,9 +170,9 @@ def _flags(view: BarWindow) -> list[list[str]]:
     raised = {
         "unpriced": bars[:, Channel.QUOTED] == 0,
         "stale": traded_late & quoted_late,
-        "gapped": view.gapped(),
+        "gapped": view.has_gap(),
         "late": bars[:, Channel.LATE] > 0,
-        "warming_up": view.warming_up(),
+        "warming_up": view.is_warming_up(),
     }
     flags: list[list[str]] = [[] for _row in bars]
     for name, rows in raised.items():

@@ -1,4 +1,4 @@
-"""The releases that ship with the package. What leaves: ModelReleases that run from the first second as challengers."""
+"""The releases that ship with the package: they run as challengers from the first second."""
 
 from functools import lru_cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ FILE = "cold_start.npz"
 
 @lru_cache(maxsize=1)
 def packaged() -> tuple[ModelRelease, ...]:
-    """Return the packaged cold-start release; how it was made is in README.md beside it.
+    """Return the packaged cold-start release; README.md in this folder says how it was made.
 
     Raises:
         ArtifactError: the packaged file is broken.

@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError
 from app import metrics, releases
 from app.domain import features
 from app.domain.artifact import ArtifactError, Parameters
-from app.domain.baselines import naive, ridge, usual_z
+from app.domain.baselines import default_z, naive, ridge
 from app.domain.forecast import LEVELS, Floats, Forecaster, Rows
 from app.domain.model import Model, bucket_for, compile_release, tensorflow
 from app.domain.predictions import ModelEntry, ModelLineup
-from app.domain.registry import Registry, expired, verify
+from app.domain.registry import Registry, is_expired, rejection_reasons
 from app.kafka import reading, topics
 from app.logs import logger
 from app.records import ModelRelease, Role
@@ -41,7 +41,7 @@ class ServingModels:
         self._compiled: dict[str, Model] = {}  # those that run, by sha256: a change of role compiles nothing
         self._refused: set[str] = set()
         self._running: tuple[tuple[ModelRelease, Role, Model], ...] = ()
-        self._naive: Forecaster = naive(usual_z(of.horizons_s), of.horizons_s)
+        self._naive: Forecaster = naive(default_z(of.horizons_s), of.horizons_s)
         self._ridge: Forecaster | None = None
 
     async def open(self) -> None:
@@ -51,7 +51,7 @@ class ServingModels:
         """
         importing = asyncio.create_task(asyncio.to_thread(tensorflow))
         for release in releases.packaged():
-            self.registry.take(release)
+            self.registry.update(release)
         await self._read_releases()
         await importing
         await self._swap()
@@ -70,8 +70,8 @@ class ServingModels:
             await asyncio.sleep(CATCH_UP_S)
             while True:
                 for _release, _role, model in self._running:
-                    if model.missed:
-                        await asyncio.to_thread(model.compile, sorted(model.missed))
+                    if model.missing_sizes:
+                        await asyncio.to_thread(model.compile, sorted(model.missing_sizes))
                 if await retrying(self._poll, "read the models topic", on=KafkaError, longest_wait_s=1.0):
                     await self._swap()
         finally:
@@ -91,19 +91,19 @@ class ServingModels:
             metrics.MODEL_REFUSED.labels("undecodable").inc()
             log.warning("a release cannot be read", reason=str(error))
             return False
-        self.registry.take(release)
+        self.registry.update(release)
         return True
 
     def _sizes(self) -> set[int]:
         """Return the batch sizes to expect: those in use, or else those that the settings imply."""
-        used = {size for _release, _role, model in self._running for size in model.sizes}
+        used = {size for _release, _role, model in self._running for size in model.compiled_sizes}
         by_partition = topics.by_partition(self._settings.symbols, self._settings.partitions).values()
         return used or {bucket_for(len(symbols)) for symbols in by_partition}
 
     async def _swap(self) -> None:
         """Compile what is new and replace the lineup; after a release that cannot run comes the next one."""
         running: list[tuple[ModelRelease, Role, Model]] = []
-        for release, role in self.registry.running(most=99):
+        for release, role in self.registry.to_run(most=99):
             if len(running) == 2:
                 break
             model = await self._model(release)
@@ -123,7 +123,7 @@ class ServingModels:
         if release.sha256 in self._refused:
             return None
         try:
-            reasons = verify(release, features.SCHEMA, self._settings.horizons_s, LEVELS)
+            reasons = rejection_reasons(release, features.SCHEMA, self._settings.horizons_s, LEVELS)
             if not reasons:
                 model = await asyncio.to_thread(compile_release, release.artifact, self._sizes())
                 self._compiled[release.sha256] = model
@@ -156,7 +156,7 @@ class ServingModels:
         if not champion:
             metrics.FALLBACK.inc()
             flags = ("fallback",)
-        elif expired(self._running[0][0], second * 1000.0):
+        elif is_expired(self._running[0][0], second * 1000.0):
             flags = ("model_expired",)
         baselines = [ModelEntry("naive", "naive", "baseline" if champion else "champion", timed("naive", self._naive))]
         if self._ridge is not None:

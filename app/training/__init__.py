@@ -1,1 +1,1 @@
-"""Training: `trainer` is the process; `training` trains, `evaluate` judges, `cold_start` makes the packaged release."""
+"""Training of models: the trainer process, its data, the training pipeline, and the packaged cold-start release."""

@@ -1,6 +1,6 @@
-"""History out of the synthetic exchange. What enters: seeds and a span; what leaves: series, and the packaged release.
+"""The packaged cold-start release, trained on history of the synthetic exchange.
 
-`btc train --cold-start` writes app/releases/cold_start.npz from it: anybody can make the same file again.
+`btc train --cold-start` writes app/releases/cold_start.npz: the same seeds give the same file.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from app.domain import history
+from app.domain import feature_history
 from app.domain.artifact import pack
 from app.domain.bars import CHANNELS, Floats, second_bars
-from app.domain.series import Series
+from app.domain.symbol_series import SymbolSeries
 from app.exchange.columns import QuoteColumns, Scale, TradeColumns
 from app.exchange.instruments import Instrument, instruments
 from app.exchange.order_flow import simulate_minute, simulate_quotes
 from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, simulate_hour
 from app.records import Quotes, Ticks, Trades
-from app.training.evaluate import Verdict
-from app.training.training import Note, Plan, train
+from app.training.evaluation import Evaluation
+from app.training.pipeline import ProgressCallback, TrainingPlan, train
 
 SEEDS = (101, 102, 103, 104)
 START_S = EPOCH_S + 14 * 24 * HOUR_S
@@ -28,13 +28,13 @@ PACKAGED = Path(__file__).parents[1] / "releases" / "cold_start.npz"
 
 def synthetic_series(
     seed: int, symbol: str, start_s: int, seconds: int, *, martingale: bool = False, ticks_per_s: float = 30.0
-) -> Series:
+) -> SymbolSeries:
     """Return the seconds [start, start + seconds) of a synthetic symbol, quotes included, as if collected."""
     (instrument,) = instruments((symbol,))
     bars = bars_of(PriceProcess(seed, martingale=martingale, ticks_per_s=ticks_per_s), instrument, start_s, seconds)
-    known = history.feature_matrix(bars)
+    known = feature_history.feature_matrix(bars)
     present = np.ones(seconds, bool)
-    return Series(symbol, start_s, known.features, known.mid, known.volatility, present, known.valid)
+    return SymbolSeries(symbol, start_s, known.features, known.mid, known.volatility, present, known.valid)
 
 
 def bars_of(process: PriceProcess, instrument: Instrument, start_s: int, seconds: int) -> Floats:
@@ -56,12 +56,12 @@ def ticks_from(process: PriceProcess, instrument: Instrument, start_s: int) -> I
         minute = simulate_minute(process, instrument, hour, minute_index)
         quotes = simulate_quotes(process, instrument, minute)
         edges_ms = minute_index * 60_000 + 1000 * np.arange(61)
-        of_trades = np.searchsorted(minute.trades.time_ms, edges_ms).tolist()
-        of_quotes = np.searchsorted(quotes.due_us, edges_ms * 1000).tolist()
-        for trades_cut, quotes_cut in zip(pairwise(of_trades), pairwise(of_quotes), strict=True):
+        trade_edges = np.searchsorted(minute.trades.time_ms, edges_ms).tolist()
+        quote_edges = np.searchsorted(quotes.due_us, edges_ms * 1000).tolist()
+        for trade_range, quote_range in zip(pairwise(trade_edges), pairwise(quote_edges), strict=True):
             yield Ticks(
-                trades=_trades(minute.trades.select(slice(*trades_cut)), instrument.scale),
-                quotes=_quotes(quotes.select(slice(*quotes_cut)), instrument.scale),
+                trades=_trades(minute.trades.select(slice(*trade_range)), instrument.scale),
+                quotes=_quotes(quotes.select(slice(*quote_range)), instrument.scale),
             )
         minute_index += 1
 
@@ -86,17 +86,19 @@ def _quotes(rows: QuoteColumns, scale: Scale) -> Quotes:
     )
 
 
-def make(
+def make_release(
     horizons_s: tuple[int, ...], *, seeds: Sequence[int] = SEEDS, hours: float = 6.0, epochs: int = 12,
-    out: Path = PACKAGED, note: Note = lambda figures, text: None,
-) -> dict[str, list[Verdict]]:  # fmt: skip
-    """Train the cold-start release on synthetic seeds, write it, and return the verdicts on its held-out block."""
+    path: Path = PACKAGED, on_progress: ProgressCallback = lambda figures, text: None,
+) -> dict[str, list[Evaluation]]:  # fmt: skip
+    """Train the cold-start release on synthetic seeds, write it, and return the evaluations on its held-out block."""
     symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
     series = []
     for seed, symbol in zip(seeds, symbols * len(seeds), strict=False):
-        note({"seed": seed}, f"making {hours:g} h of {symbol} with seed {seed}")
+        on_progress({"seed": seed}, f"making {hours:g} h of {symbol} with seed {seed}")
         series.append(synthetic_series(seed, symbol, START_S, int(hours * HOUR_S)))
     origin = f"cold start: synthetic seeds {', '.join(map(str, seeds))}, {hours:g} h each; no market data"
-    trained = train(series, Plan(horizons_s, epochs=epochs, created_ms=START_S * 1000.0, origin=origin), note)
-    out.write_bytes(pack(trained.parameters))
-    return trained.verdicts
+    trained = train(
+        series, TrainingPlan(horizons_s, epochs=epochs, created_ms=START_S * 1000.0, origin=origin), on_progress
+    )
+    path.write_bytes(pack(trained.parameters))
+    return trained.evaluations

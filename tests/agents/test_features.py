@@ -55,7 +55,7 @@ async def test_a_body_that_fails_makes_a_dead_letter_and_builds_its_state_again(
     await work(features.features, agent_run, [batch(START)])
     state = STATES.get(PARTITION)
     with monkeypatch.context() as broken:
-        broken.setattr(state, "rows", lambda: 1 / 0)
+        broken.setattr(state, "feature_rows", lambda: 1 / 0)
         await work(features.features, agent_run, [batch(START + 1)])
     await work(features.features, agent_run, [batch(START + 2)])
     assert [letter.reason for letter in agent_run.letters] == ["ZeroDivisionError: division by zero"]

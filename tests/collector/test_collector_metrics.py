@@ -4,36 +4,36 @@ import pytest
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
 
 
-def count(metrics: CollectorMetrics, cutter: Cutter, clock: Clock, *, late: bool = False) -> None:
+def count(metrics: CollectorMetrics, batcher: TickBatcher, clock: Clock, *, late: bool = False) -> None:
     """Close and write the open second."""
-    batch = cutter.close(wall_ms(), 1, late=late)
-    metrics.count_closed(cutter)
+    batch = batcher.close(wall_ms(), 1, late=late)
+    metrics.count_closed(batcher)
     metrics.count_written(batch, clock)
 
 
 def test_completeness_falls_with_a_gap_and_comes_back_when_it_is_filled() -> None:
     """Absent ids of those that passed."""
-    metrics, cutter, clock = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
+    metrics, batcher, clock = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
     for trade_id in (1, 2, 5):
-        cutter.add(Trade("BTCUSDT", trade_id, 100_100, 1.0, 1.0, True))
-    count(metrics, cutter, clock)
+        batcher.add(Trade("BTCUSDT", trade_id, 100_100, 1.0, 1.0, True))
+    count(metrics, batcher, clock)
     assert (metrics.progress["completeness"], metrics.progress["skipped"]) == (0.6, 2)
-    cutter.add(Trade("BTCUSDT", 3, 100_100, 1.0, 1.0, True))
-    cutter.give_up("BTCUSDT", 4, 5)
-    count(metrics, cutter, clock)
+    batcher.add(Trade("BTCUSDT", 3, 100_100, 1.0, 1.0, True))
+    batcher.give_up("BTCUSDT", 4, 5)
+    count(metrics, batcher, clock)
     assert (metrics.progress["completeness"], metrics.progress["missing"], metrics.progress["late"]) == (0.8, 1, 1)
 
 
 def test_the_delay_of_a_close_counts_from_the_end_of_the_second_and_late_seconds_do_not_count() -> None:
     """Wall time, up to the acknowledgement."""
-    metrics, cutter = CollectorMetrics(), Cutter(0, ("BTCUSDT",), 100)
-    count(metrics, cutter, Clock(101_040.0, wall_ms()))
+    metrics, batcher = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100)
+    count(metrics, batcher, Clock(101_040.0, wall_ms()))
     assert 40 <= metrics.progress["close_delay_ms"] < 1000
-    count(metrics, cutter, Clock(109_000.0, wall_ms()), late=True)
+    count(metrics, batcher, Clock(109_000.0, wall_ms()), late=True)
     assert len(metrics.delays_ms) == 1
     assert (metrics.progress["batches"], metrics.progress["late_batches"], metrics.progress["second"]) == (2, 1, 101)
 

@@ -8,7 +8,7 @@ import stamina
 
 from app.collector import gap_filling
 from app.collector.gap_filling import fill_gaps
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
 from tests.collector.fakes import FakeRest
 
@@ -23,17 +23,17 @@ def exchange_with(ids: list[int], *, failures: int = 0, empty: int = 0) -> FakeR
     return FakeRest([trade(trade_id) for trade_id in ids], failures=failures, empty=empty)
 
 
-def cutter_with(*ids: int) -> Cutter:
-    """Return a cutter that received these ids."""
-    cutter = Cutter(0, ("BTCUSDT",), 100)
+def batcher_with(*ids: int) -> TickBatcher:
+    """Return a batcher that received these ids."""
+    batcher = TickBatcher(0, ("BTCUSDT",), 100)
     for trade_id in ids:
-        cutter.add(trade(trade_id))
-    return cutter
+        batcher.add(trade(trade_id))
+    return batcher
 
 
-def ids_of(cutter: Cutter) -> list[int]:
+def ids_of(batcher: TickBatcher) -> list[int]:
     """Close the open second and return its trade ids."""
-    return cutter.close(1.0, 1).symbols["BTCUSDT"].trades.id
+    return batcher.close(1.0, 1).symbols["BTCUSDT"].trades.id
 
 
 @pytest.fixture(autouse=True)
@@ -46,51 +46,51 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def test_skipped_trades_are_fetched_and_nothing_else_is_added() -> None:
     """REST returns later trades too; they come by the stream."""
-    cutter = cutter_with(1, 2, 6)
-    assert await fill_gaps(cutter, "BTCUSDT", exchange_with(list(range(1, 9)))) == 3
-    assert ids_of(cutter) == [1, 2, 3, 4, 5, 6]
-    assert cutter.markets["BTCUSDT"].missing == 0
+    batcher = batcher_with(1, 2, 6)
+    assert await fill_gaps(batcher, "BTCUSDT", exchange_with(list(range(1, 9)))) == 3
+    assert ids_of(batcher) == [1, 2, 3, 4, 5, 6]
+    assert batcher.buffers["BTCUSDT"].missing == 0
 
 
 async def test_ids_that_the_exchange_passes_over_do_not_exist() -> None:
     """They count as missing and are not asked for again."""
-    cutter, rest = cutter_with(1, 6), exchange_with([1, 2, 5, 6, 7])
-    assert await fill_gaps(cutter, "BTCUSDT", rest) == 2
-    assert cutter.close(1.0, 1).symbols["BTCUSDT"].missing == 2
+    batcher, rest = batcher_with(1, 6), exchange_with([1, 2, 5, 6, 7])
+    assert await fill_gaps(batcher, "BTCUSDT", rest) == 2
+    assert batcher.close(1.0, 1).symbols["BTCUSDT"].missing == 2
     assert rest.asked == [2]
 
 
 async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
     """Binance's limit."""
     rest = exchange_with(list(range(2500)))
-    assert await fill_gaps(cutter_with(0, 2400), "BTCUSDT", rest) == 2399
+    assert await fill_gaps(batcher_with(0, 2400), "BTCUSDT", rest) == 2399
     assert rest.asked == [1, 1001, 2001]
 
 
 async def test_a_failed_or_empty_answer_is_tried_again() -> None:
     """The REST API is a little behind the streams."""
-    cutter, rest = cutter_with(1, 4), exchange_with([2, 3, 4], failures=2, empty=3)
-    assert await fill_gaps(cutter, "BTCUSDT", rest) == 2
+    batcher, rest = batcher_with(1, 4), exchange_with([2, 3, 4], failures=2, empty=3)
+    assert await fill_gaps(batcher, "BTCUSDT", rest) == 2
     assert len(rest.asked) == 6
-    assert ids_of(cutter) == [1, 2, 3, 4]
+    assert ids_of(batcher) == [1, 2, 3, 4]
 
 
 async def test_after_the_last_attempt_the_gaps_are_given_up_and_counted_as_missing() -> None:
     """Two minutes with the pauses."""
-    cutter, rest = cutter_with(1, 4), exchange_with([], failures=99)
-    assert await fill_gaps(cutter, "BTCUSDT", rest) == 0
+    batcher, rest = batcher_with(1, 4), exchange_with([], failures=99)
+    assert await fill_gaps(batcher, "BTCUSDT", rest) == 0
     assert len(rest.asked) == gap_filling.ATTEMPTS
-    assert not list(cutter.holes())
-    assert cutter.close(1.0, 1).symbols["BTCUSDT"].missing == 2
+    assert not list(batcher.gaps())
+    assert batcher.close(1.0, 1).symbols["BTCUSDT"].missing == 2
 
 
 async def test_trades_that_are_only_out_of_order_need_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """They come within the first wait."""
-    cutter, rest = cutter_with(1, 3), exchange_with([2])
+    batcher, rest = batcher_with(1, 3), exchange_with([2])
 
     async def receive_it(_seconds: float) -> None:
-        cutter.add(trade(2))
+        batcher.add(trade(2))
 
     monkeypatch.setattr(asyncio, "sleep", receive_it)
-    assert await fill_gaps(cutter, "BTCUSDT", rest) == 0
+    assert await fill_gaps(batcher, "BTCUSDT", rest) == 0
     assert rest.asked == []

@@ -3,7 +3,7 @@
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.open_seconds import OpenSeconds
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
 
 PARTITION_OF = {"BTCUSDT": 2, "ETHUSDT": 5}
@@ -23,7 +23,7 @@ def opened(metrics: CollectorMetrics, **seconds: int) -> OpenSeconds:
     """Return the open seconds of these symbols' partitions."""
     open_seconds = OpenSeconds(PARTITION_OF, metrics)
     for symbol, second in seconds.items():
-        open_seconds.add(Cutter(PARTITION_OF[symbol], (symbol,), second), generation=second)
+        open_seconds.add(TickBatcher(PARTITION_OF[symbol], (symbol,), second), generation=second)
     return open_seconds
 
 
@@ -91,4 +91,4 @@ def test_symbols_with_gaps_are_listed_with_their_cutter() -> None:
     open_seconds = opened(CollectorMetrics(), BTCUSDT=100, ETHUSDT=100)
     for trade_id in (1, 4):
         open_seconds.update(trade(trade_id, 100_100), clock_at(100_200.0))
-    assert [(cutter.partition, symbol) for cutter, symbol in open_seconds.gaps()] == [(2, "BTCUSDT")]
+    assert [(batcher.partition, symbol) for batcher, symbol in open_seconds.gaps()] == [(2, "BTCUSDT")]

@@ -8,7 +8,7 @@ from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import MarketData
 from app.collector.takeover import ATTEMPTS, LONGEST_GAP_S, take_over
 from app.collector.ticks_log import PartitionTail
-from app.domain.cutter import Cutter
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event, Quote, Trade
 from app.settings import Settings
 from tests.collector.fakes import FakeRest
@@ -32,14 +32,14 @@ def received(events: list[Event], started_s: float) -> MarketData:
     return market
 
 
-async def taken(tail: PartitionTail | None, events: list[Event], rest: FakeRest, started_s: float) -> Cutter:
+async def taken(tail: PartitionTail | None, events: list[Event], rest: FakeRest, started_s: float) -> TickBatcher:
     """Take the partition over."""
     return await take_over(0, ("BTCUSDT",), tail, received(events, started_s), rest)
 
 
-def contents(cutter: Cutter, until: int) -> dict[int, list[int]]:
+def contents(batcher: TickBatcher, until: int) -> dict[int, list[int]]:
     """Close the seconds up to one; return second → trade ids."""
-    batches = [cutter.close(1.0, 1) for _ in range(cutter.second, until)]
+    batches = [batcher.close(1.0, 1) for _ in range(batcher.second, until)]
     return {batch.second: batch.symbols["BTCUSDT"].trades.id for batch in batches}
 
 
@@ -47,8 +47,8 @@ async def test_seconds_since_the_newest_batch_come_from_recent_events() -> None:
     """No request is needed where the replica was connected all the time."""
     rest = FakeRest([])
     events: list[Event] = [trade(10, NOW_S - 9.5), trade(11, NOW_S - 7.5), trade(12, NOW_S - 5.5)]
-    cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), events, rest, NOW_S - 20)
-    assert contents(cutter, NOW_S - 4) == {NOW_S - 8: [11], NOW_S - 7: [], NOW_S - 6: [12], NOW_S - 5: []}
+    batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), events, rest, NOW_S - 20)
+    assert contents(batcher, NOW_S - 4) == {NOW_S - 8: [11], NOW_S - 7: [], NOW_S - 6: [12], NOW_S - 5: []}
     assert rest.asked == []
 
 
@@ -56,44 +56,44 @@ async def test_what_happened_before_it_listened_is_fetched_by_id_into_its_own_se
     """A restart."""
     known = [trade(10, NOW_S - 9.5), trade(11, NOW_S - 7.5), trade(12, NOW_S - 5.5), trade(13, NOW_S - 1.5)]
     rest = FakeRest(known)
-    cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [known[-1]], rest, NOW_S - 2)
-    assert contents(cutter, NOW_S - 1) == {
+    batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [known[-1]], rest, NOW_S - 2)
+    assert contents(batcher, NOW_S - 1) == {
         NOW_S - 8: [11], NOW_S - 7: [], NOW_S - 6: [12], NOW_S - 5: [], NOW_S - 4: [], NOW_S - 3: [], NOW_S - 2: [13],
     }  # fmt: skip
     assert rest.asked == [11]
-    assert not list(cutter.holes())
+    assert not list(batcher.gaps())
 
 
 async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
     """Binance's limit."""
     rest = FakeRest([trade(trade_id, NOW_S - 100 + trade_id / 100) for trade_id in range(2500)])
-    cutter = await taken(PartitionTail(NOW_S - 101, 1, {"BTCUSDT": -1 + 1}), [], rest, NOW_S)
+    batcher = await taken(PartitionTail(NOW_S - 101, 1, {"BTCUSDT": -1 + 1}), [], rest, NOW_S)
     assert rest.asked == [1, 1001, 2001]
-    assert sum(len(ids) for ids in contents(cutter, NOW_S).values()) == 2499
+    assert sum(len(ids) for ids in contents(batcher, NOW_S).values()) == 2499
 
 
 async def test_what_cannot_be_fetched_stays_a_gap_to_fill_later() -> None:
     """The takeover does not wait for ever."""
     rest = FakeRest([], failures=99)
     with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
-        cutter = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [trade(15, NOW_S - 1.5)], rest, NOW_S - 2)
+        batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [trade(15, NOW_S - 1.5)], rest, NOW_S - 2)
     assert len(rest.asked) == ATTEMPTS
-    assert [ids.holes for _, ids in cutter.holes()] == [[(11, 15)]]
+    assert [ids.gaps for _, ids in batcher.gaps()] == [[(11, 15)]]
 
 
 async def test_gaps_of_the_previous_replica_are_filled() -> None:
     """The ids that it skipped and did not fetch."""
     tail = PartitionTail(NOW_S - 1, 1, {"BTCUSDT": 10}, {"BTCUSDT": [(5, 7)]})
-    cutter = await taken(tail, [trade(5, NOW_S - 9)], FakeRest([]), NOW_S - 20)
-    assert [ids.holes for _, ids in cutter.holes()] == [[(6, 7)]]
-    assert contents(cutter, NOW_S + 1)[NOW_S] == [5]
+    batcher = await taken(tail, [trade(5, NOW_S - 9)], FakeRest([]), NOW_S - 20)
+    assert [ids.gaps for _, ids in batcher.gaps()] == [[(6, 7)]]
+    assert contents(batcher, NOW_S + 1)[NOW_S] == [5]
 
 
 async def test_quotes_of_seconds_already_written_are_left_out() -> None:
     """They are in `btc.ticks`."""
     quotes: list[Event] = [Quote("BTCUSDT", n, (NOW_S - 5 + n) * 1000, 1.0, 1.0, 2.0, 1.0) for n in range(4)]
-    cutter = await taken(PartitionTail(NOW_S - 4, 1, {"BTCUSDT": -1}), quotes, FakeRest([]), NOW_S - 20)
-    times = [time_ms // 1000 for _ in range(4) for time_ms in cutter.close(1.0, 1).symbols["BTCUSDT"].quotes.time_ms]
+    batcher = await taken(PartitionTail(NOW_S - 4, 1, {"BTCUSDT": -1}), quotes, FakeRest([]), NOW_S - 20)
+    times = [time_ms // 1000 for _ in range(4) for time_ms in batcher.close(1.0, 1).symbols["BTCUSDT"].quotes.time_ms]
     assert times == [NOW_S - 3, NOW_S - 2]
 
 
@@ -101,8 +101,8 @@ async def test_after_more_than_an_hour_a_partition_starts_anew() -> None:
     """That much is not filled after the fact."""
     rest = FakeRest([])
     tail = PartitionTail(NOW_S - LONGEST_GAP_S - 1, 1, {"BTCUSDT": 10})
-    cutter = await taken(tail, [trade(99, NOW_S - 1)], rest, NOW_S - 2)
-    assert (cutter.second, rest.asked) == (NOW_S - 1, [])
+    batcher = await taken(tail, [trade(99, NOW_S - 1)], rest, NOW_S - 2)
+    assert (batcher.second, rest.asked) == (NOW_S - 1, [])
 
 
 @pytest.mark.parametrize(
@@ -110,5 +110,5 @@ async def test_after_more_than_an_hour_a_partition_starts_anew() -> None:
 )
 async def test_an_empty_partition_begins_with_the_first_event_received(first: Trade | None, second: int) -> None:
     """Or with the second the first frame came in; a trade much older is merely late."""
-    cutter = await taken(None, [first] if first else [], FakeRest([]), NOW_S - 3)
-    assert cutter.second == second
+    batcher = await taken(None, [first] if first else [], FakeRest([]), NOW_S - 3)
+    assert batcher.second == second

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from app.domain.baselines import empirical_quantiles, fit_line, fit_scaler, naive, ridge, usual_z
-from app.domain.forecast import LEVELS, pinball
-from app.domain.labels import Examples
+from app.domain.baselines import default_z, empirical_quantiles, fit_linear, fit_scaler, naive, ridge
+from app.domain.examples import Examples
+from app.domain.forecast import LEVELS, pinball_loss
 
 HORIZONS = (5, 30)
 
@@ -20,11 +20,11 @@ def made_up(rows: int, strength: float, *, zeros: float = 0.0, seed: int = 1) ->
     return Examples(features, np.full(rows, 1e-4), z, np.ones(z.shape, bool), second, np.zeros(rows, np.int64))
 
 
-def test_naive_says_no_change_and_the_usual_width() -> None:
+def test_naive_forecasts_no_change_and_the_usual_width() -> None:
     """Mean 0; the quantiles are volatility·√h·z."""
-    mean, quantiles = naive(usual_z(HORIZONS), HORIZONS)(np.zeros((2, 8), np.float32), np.array([1e-4, np.nan]))
+    mean, quantiles = naive(default_z(HORIZONS), HORIZONS)(np.zeros((2, 8), np.float32), np.array([1e-4, np.nan]))
     assert not mean.any()
-    assert quantiles[0, 1] == pytest.approx(usual_z(HORIZONS)[1] * 1e-4 * 30**0.5)
+    assert quantiles[0, 1] == pytest.approx(default_z(HORIZONS)[1] * 1e-4 * 30**0.5)
     assert not quantiles[1].any(), "unknown volatility counts as none"
 
 
@@ -32,7 +32,7 @@ def test_ridge_finds_a_line_that_is_there() -> None:
     """The first coefficient comes out near its true value, a little short of it, the others near zero."""
     rows = made_up(6000, strength=0.3)
     scaler = fit_scaler(rows.features)
-    line = fit_line(scaler, rows, HORIZONS, LEVELS)
+    line = fit_linear(scaler, rows, HORIZONS, LEVELS)
     assert 0.2 < line.coefficients[0].min() <= line.coefficients[0].max() < 0.32
     assert np.abs(line.coefficients[1:]).max() < 0.05
     mean, quantiles = ridge(scaler, *line, HORIZONS)(rows.features[:10], rows.volatility[:10])
@@ -43,7 +43,7 @@ def test_ridge_finds_a_line_that_is_there() -> None:
 def test_ridge_finds_nothing_where_nothing_is() -> None:
     """On noise most lines shrink to exactly zero, whatever the features happen to look like."""
     lines = [
-        fit_line(fit_scaler(rows.features), rows, HORIZONS, LEVELS).coefficients
+        fit_linear(fit_scaler(rows.features), rows, HORIZONS, LEVELS).coefficients
         for rows in (made_up(3000, strength=0.0, seed=seed) for seed in range(8))
     ]
     assert np.mean([not line[:, h].any() for line in lines for h in range(2)]) >= 0.75
@@ -53,12 +53,12 @@ def test_ridge_finds_nothing_where_nothing_is() -> None:
 def test_quartiles_stay_at_zero_where_most_outcomes_are_exactly_zero() -> None:
     """The mean may move, but moving the median off the point mass would cost more than it gains."""
     rows = made_up(6000, strength=0.3, zeros=0.8)
-    line = fit_line(fit_scaler(rows.features), rows, HORIZONS, LEVELS)
-    assert line.share.tolist() == [0.0, 0.0]
+    line = fit_linear(fit_scaler(rows.features), rows, HORIZONS, LEVELS)
+    assert line.quantile_slope.tolist() == [0.0, 0.0]
     assert not line.z_quantiles[:, 1:4].any()
 
 
-def test_a_feature_that_never_moved_in_training_is_silenced() -> None:
+def test_a_feature_that_never_moved_in_training_is_ignored() -> None:
     """A mask that training saw as constant cannot shift a live forecast when it changes."""
     rows = made_up(100, strength=0.0)
     rows.features[:, 3] = 1.0
@@ -66,7 +66,7 @@ def test_a_feature_that_never_moved_in_training_is_silenced() -> None:
 
 
 def test_the_scaler_cuts_what_is_wild_and_replaces_what_is_unknown() -> None:
-    """Six standard deviations are the most a feature can say; NaN says nothing."""
+    """Six standard deviations are the most a feature counts; NaN counts as 0."""
     scaler = fit_scaler(made_up(1000, strength=0.0).features)
     scaled = scaler(np.array([[1e30, -1e30, np.nan, np.inf, 0, 0, 0, 0]], np.float32))
     assert scaled[0, :4].tolist() == [6.0, -6.0, 0.0, 6.0]
@@ -77,14 +77,14 @@ def test_empirical_quantiles_minimise_the_pinball_loss() -> None:
     rows = made_up(5000, strength=0.0)
     z = rows.z[:, 0]
     quantiles = empirical_quantiles(rows.z, rows.mask)[0]
-    least = pinball(z, np.tile(quantiles, (len(z), 1)), LEVELS).mean()
-    assert all(pinball(z, np.tile(quantiles + by, (len(z), 1)), LEVELS).mean() > least for by in (-0.1, 0.1))
+    least = pinball_loss(z, np.tile(quantiles, (len(z), 1)), LEVELS).mean()
+    assert all(pinball_loss(z, np.tile(quantiles + by, (len(z), 1)), LEVELS).mean() > least for by in (-0.1, 0.1))
 
 
 def test_a_horizon_without_outcomes_gets_the_usual_quantiles_and_a_zero_line() -> None:
     """Short histories have no outcomes of the longest horizon; nothing fails and nothing is claimed."""
     rows = made_up(1000, strength=0.3)
     rows.mask[:, 1] = False
-    line = fit_line(fit_scaler(rows.features), rows, HORIZONS, LEVELS)
+    line = fit_linear(fit_scaler(rows.features), rows, HORIZONS, LEVELS)
     assert not line.coefficients[:, 1].any()
-    assert line.z_quantiles[1].tolist() == usual_z(HORIZONS)[1].tolist()
+    assert line.z_quantiles[1].tolist() == default_z(HORIZONS)[1].tolist()

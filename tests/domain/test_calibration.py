@@ -7,8 +7,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.domain.axes import F32, F64, NEW, cells
-from app.domain.calibration import Calibrated, Tracker, calibration_of, central, corrected, predecessor
+from app.domain.arrays import ABSENT, F32, F64, cell_index
+from app.domain.calibration import (
+    CalibrationRecord,
+    QuantileTracker,
+    calibration_of,
+    corrected,
+    median_position,
+    predecessor_position,
+)
 
 HORIZONS_S = (5, 10, 30, 60, 300)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -47,8 +54,8 @@ def coverage(market: Market) -> F32:
     path = np.cumsum(steps, axis=0)
     keep = 0.5 ** (1 / market.halflife_s)
     root, variance = np.sqrt(np.asarray(HORIZONS_S)), np.full(SYMBOLS, 1e-8)
-    tracker = Tracker(HORIZONS_S, LEVELS)
-    tracker.rearrange([NEW], [NEW], [NEW] * SYMBOLS)
+    tracker = QuantileTracker(HORIZONS_S, LEVELS)
+    tracker.reindex([ABSENT], [ABSENT], [ABSENT] * SYMBOLS)
     issued = np.zeros((SECONDS, len(HORIZONS_S), SYMBOLS, len(LEVELS)), np.float32)
     scales = np.zeros((SECONDS, len(HORIZONS_S), SYMBOLS), np.float32)
     inside = np.full((SECONDS, len(HORIZONS_S), SYMBOLS), np.nan, np.float32)
@@ -59,13 +66,13 @@ def coverage(market: Market) -> F32:
         model = market.scale * NORMAL * scales[now].T[..., None]
         offsets = tracker.offsets[:, 0].swapaxes(0, 1).astype(np.float64)
         issued[now] = corrected(model, volatility, offsets, HORIZONS_S, 2).swapaxes(0, 1)
-        due = np.array([place for place, horizon in enumerate(HORIZONS_S) if horizon <= now], np.int64)
+        due = np.array([h for h, horizon in enumerate(HORIZONS_S) if horizon <= now], np.int64)
         if not len(due):
             continue
         then = now - np.asarray(HORIZONS_S)[due]
         quantiles, outcome = issued[then, due], (path[now] - path[then]).astype(np.float32)
         below = (outcome[..., None] < quantiles).astype(np.float32)[:, None]
-        at = cells((0, 0, 0), due, [0], np.arange(SYMBOLS))
+        at = cell_index((0, 0, 0), due, [0], np.arange(SYMBOLS))
         everything = np.ones(outcome.shape, np.bool_)
         tracker.update(at, due, below, quantiles[:, None], scales[then, due], everything)
         inside[now, due] = (outcome >= quantiles[..., 0]) & (outcome <= quantiles[..., -1])
@@ -91,7 +98,7 @@ def test_ninety_percent_intervals_cover_88_to_92_percent_over_two_hours(market: 
 
 
 def test_coverage_holds_within_each_volatility_regime_at_short_horizons() -> None:
-    """Half hours of tripled volatility are covered as well as calm ones, at 5 and 10 s, within two points."""
+    """Half hours of tripled volatility are covered like calm ones, at 5 and 10 s, within two points."""
     inside = coverage(Market(regimes=True))
     wild = (np.arange(SECONDS) // REGIME_S) % 2 == 1
     for part in (wild, ~wild):
@@ -105,15 +112,15 @@ def test_a_model_three_times_too_narrow_is_put_right_within_two_minutes() -> Non
     assert share.min() > 0.86, share
 
 
-def one_cell(seen: float = 1e6) -> Tracker:
+def one_cell(seen: float = 1e6) -> QuantileTracker:
     """Return a tracker of one horizon, model and symbol that has long been running."""
-    tracker = Tracker((10,), LEVELS)
-    tracker.rearrange([NEW], [NEW], [NEW])
+    tracker = QuantileTracker((10,), LEVELS)
+    tracker.reindex([ABSENT], [ABSENT], [ABSENT])
     tracker.seen[:] = seen
     return tracker
 
 
-def learn(tracker: Tracker, below: list[float], issued: list[float], scale: float = 1.0) -> list[float]:
+def learn(tracker: QuantileTracker, below: list[float], issued: list[float], scale: float = 1.0) -> list[float]:
     """Return the offsets after one outcome."""
     at = (slice(None), slice(None), slice(None))
     shape, f32 = (1, 1, 1, 5), np.float32
@@ -161,7 +168,7 @@ def test_corrected_quantiles_never_cross_and_keep_the_median() -> None:
 
 def record(models: list[tuple[str, str, int]], offsets: F32) -> bytes:
     """Return a record of one horizon and one symbol."""
-    return msgspec.msgpack.encode(Calibrated((1,), LEVELS, ["BTCUSDT"], models, offsets.tobytes()))
+    return msgspec.msgpack.encode(CalibrationRecord((1,), LEVELS, ["BTCUSDT"], models, offsets.tobytes()))
 
 
 def test_a_new_model_takes_the_offsets_of_the_newest_of_its_kind() -> None:
@@ -169,19 +176,19 @@ def test_a_new_model_takes_the_offsets_of_the_newest_of_its_kind() -> None:
     offsets = np.arange(10, dtype=np.float32).reshape(1, 2, 1, 5)
     calibration = calibration_of(record([("tf-1", "tensorflow", 7), ("tf-2", "tensorflow", 9)], offsets))
     assert calibration.offsets("tf-1", "tensorflow", ["BTCUSDT"]).tolist() == [[[0, 1, 2, 3, 4]]]
-    assert calibration.offsets("tf-3", "tensorflow", ["BTCUSDT", "NEW"]).tolist() == [[[5, 6, 7, 8, 9]], [[0] * 5]]
+    assert calibration.offsets("tf-3", "tensorflow", ["BTCUSDT", "ABSENT"]).tolist() == [[[5, 6, 7, 8, 9]], [[0] * 5]]
     assert not calibration.offsets("ridge-1", "ridge", ["BTCUSDT"]).any()
 
 
 def test_a_known_model_is_never_given_the_offsets_of_another() -> None:
-    """The model's own place comes before newer ones of its kind."""
+    """The model's own position comes before newer ones of its kind."""
     models = [("tf-1", "tensorflow", 7), ("tf-2", "tensorflow", 9)]
-    assert [predecessor(models, name, "tensorflow") for name in ("tf-1", "tf-2", "tf-3")] == [0, 1, 1]
-    assert predecessor(models, "ridge-1", "ridge") == NEW
+    assert [predecessor_position(models, name, "tensorflow") for name in ("tf-1", "tf-2", "tf-3")] == [0, 1, 1]
+    assert predecessor_position(models, "ridge-1", "ridge") == ABSENT
 
 
 @pytest.mark.parametrize("levels", [(0.1, 0.9), (0.9, 0.5, 0.1), (0.1, 0.5, 0.8)])
 def test_levels_must_rise_mirror_each_other_and_include_the_median(levels: tuple[float, ...]) -> None:
     """The correction rests on it, so anything else is refused by name."""
     with pytest.raises(ValueError, match=r"must rise, mirror each other and include 0\.5"):
-        central(levels)
+        median_position(levels)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import bars, features, history
+from app.domain import bars, feature_history, features
 from app.domain.bar_window import BarWindow, planes
-from app.domain.bars import PRIOR, Channel, Floats, second_bars
+from app.domain.bars import Channel, Floats, second_bars
 from app.domain.volatility import FLOOR
 from app.domain.windows import FeatureRows, SymbolWindows
 from app.records import Quotes, TickBatch, Ticks, Trades
@@ -29,8 +29,8 @@ def run(batches: list[TickBatch], window_s: int = WINDOW_S) -> FeatureRows:
     """Return the rows after all batches."""
     windows = SymbolWindows(window_s)
     for batch in batches:
-        windows.step(batch)
-    return windows.rows()
+        windows.update(batch)
+    return windows.feature_rows()
 
 
 def quoted(second: int, mid: float, bid_size: float = 1.0, ask_size: float = 1.0, half: float = 0.01) -> TickBatch:
@@ -60,7 +60,7 @@ def scaled(batch: TickBatch, price: float, size: float) -> TickBatch:
     return TickBatch(partition=0, second=batch.second, closed_ms=0.0, symbols=symbols)
 
 
-@pytest.mark.parametrize("module", [bars, features, history])
+@pytest.mark.parametrize("module", [bars, features, feature_history])
 def test_the_examples_in_docstrings_are_true(module: ModuleType) -> None:
     """What a docstring shows is what happens."""
     outcome = doctest.testmod(module)
@@ -98,8 +98,8 @@ def test_features_are_finite_and_bounded_in_the_wildest_market(numbers: list[tup
             trades=Trades(price=[a], quantity=[size], buyer_maker=[bool(sold)]),
             quotes=Quotes(bid=[min(a, b)], bid_size=[size], ask=[max(a, b)], ask_size=[other]),
         )
-        windows.step(TickBatch(partition=0, second=second, closed_ms=0.0, symbols={"AUSDT": ticks}))
-        rows = windows.rows()
+        windows.update(TickBatch(partition=0, second=second, closed_ms=0.0, symbols={"AUSDT": ticks}))
+        rows = windows.feature_rows()
         assert (rows.features >= [low for _n, _t, low, _h in features.describe()]).all()
         assert (rows.features <= [high for _n, _t, _l, high in features.describe()]).all()
         assert np.isfinite(rows.volatility).all()
@@ -114,12 +114,12 @@ def test_no_tick_changes_a_feature_of_a_second_before_it(market: Market, seed: i
     other = one[:cut] + market(seed + 1, seconds=70)[cut:]
     windows, forked = SymbolWindows(30), SymbolWindows(30)
     for step, (left, right) in enumerate(zip(one, other, strict=True)):
-        windows.step(left)
-        forked.step(right)
+        windows.update(left)
+        forked.update(right)
         if step < cut:
-            np.testing.assert_array_equal(windows.rows().features, forked.rows().features)
-            np.testing.assert_array_equal(windows.rows().volatility, forked.rows().volatility)
-    assert (windows.rows().features != forked.rows().features).any()
+            np.testing.assert_array_equal(windows.feature_rows().features, forked.feature_rows().features)
+            np.testing.assert_array_equal(windows.feature_rows().volatility, forked.feature_rows().volatility)
+    assert (windows.feature_rows().features != forked.feature_rows().features).any()
 
 
 def test_a_return_is_counted_in_units_of_volatility() -> None:
@@ -149,34 +149,6 @@ def test_takers_that_buy_raise_the_trade_flow() -> None:
     rows = run([TickBatch(partition=0, second=1, closed_ms=0.0, symbols={"AUSDT": bought})])
     assert [column(rows, f"trade_flow_{scale}") for scale in (1, 5, 60)] == [0.5] * 3
     assert column(rows, "quoted") == 0.0
-
-
-def test_volatility_of_a_flat_market_is_a_fraction_of_its_spread() -> None:
-    """Nothing moved for 300 seconds: half a spread in a window is still to be expected."""
-    flat = run([quoted(second, 100.0, half=0.1) for second in range(400)])
-    assert flat.volatility[0] == pytest.approx(1e-3 / np.sqrt(300), rel=1e-2)
-    assert np.isfinite(flat.features).all()
-
-
-def test_a_lively_market_that_stands_still_is_not_taken_for_dead() -> None:
-    """After five flat minutes volatility is still within a factor of three of the usual one."""
-    lively = [quoted(second, 100.0 * np.exp(1e-4 * (second % 2)), half=1e-6) for second in range(1000)]
-    still = [quoted(second, 100.0, half=1e-6) for second in range(1000, 1310)]
-    assert run(lively).volatility[0] == pytest.approx(1e-4, rel=1e-2)
-    assert run([*lively, *still]).volatility[0] > 1e-4 / 3
-
-
-def test_one_wrong_price_is_forgotten_with_the_window() -> None:
-    """A mid ten times too high for a second does not widen forecasts for hours."""
-    calm = [quoted(second, 100.0 * np.exp(1e-4 * (second % 2)), half=1e-6) for second in range(1000)]
-    wrong = [*calm[:600], quoted(600, 1000.0), *calm[601:]]
-    assert run(wrong).volatility[0] == pytest.approx(1e-4, rel=0.1)
-
-
-def test_an_unknown_market_starts_at_the_prior_volatility() -> None:
-    """Before anything moved, a coin is taken for a common one; after a minute only its own moves count."""
-    assert run([quoted(0, 100.0, half=1e-6)]).volatility[0] == pytest.approx(PRIOR, rel=1e-2)
-    assert run([quoted(second, 100.0, half=1e-6) for second in range(62)]).volatility[0] < PRIOR / 50
 
 
 def test_rows_are_equal_wherever_they_lie_in_memory(market: Market) -> None:

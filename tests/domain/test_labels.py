@@ -1,11 +1,11 @@
-"""What really happened next, and blocks of time that do not know of each other."""
+"""Targets: returns ahead, across no gap, in units of volatility."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.labels import Examples, forward_returns, purged, split, standardise
+from app.domain.labels import forward_returns, standardise
 
 HORIZONS = (5, 30)
 
@@ -49,31 +49,3 @@ def test_targets_are_returns_in_units_of_volatility_and_root_time() -> None:
     z, known = standardise(np.array([[0.002, 0.01], [0.002, 0.01]]), np.array([0.001, 0.0]), (4, 100))
     assert z[0] == pytest.approx([1.0, 1.0])
     assert known.tolist() == [[True, True], [False, False]]
-
-
-@given(st.integers(0, 10**9), st.integers(1_000, 50_000))
-def test_no_outcome_of_a_block_is_made_of_seconds_a_later_block_looks_at(start: int, length: int) -> None:
-    """The last second an outcome touches lies before the first second of the next block's first window."""
-    window_s = 300
-    blocks = split(start, start + length, embargo_s=window_s)
-    parts = [_purged(start, length, block) for block in (blocks.train, blocks.validation)]
-    following = (blocks.validation, blocks.test)
-    for (rows, block), after in zip(zip(parts, (blocks.train, blocks.validation), strict=True), following, strict=True):
-        touched = np.where(rows.mask, rows.second[:, None] + np.asarray(HORIZONS), block[0]).max(initial=block[0])
-        assert touched < block[1] <= after[0] - window_s
-
-
-def test_a_history_too_short_for_three_blocks_is_refused() -> None:
-    """The reason names the length and the embargo."""
-    with pytest.raises(ValueError, match="602 s are too few"):
-        split(0, 602, embargo_s=300)
-
-
-def _purged(start: int, length: int, block: tuple[int, int]) -> Examples:
-    second = np.arange(start, start + length, max(1, length // 500))
-    rows, wide = len(second), (len(second), len(HORIZONS))
-    whole = Examples(
-        np.zeros((rows, 1), np.float32), np.ones(rows), np.zeros(wide), np.ones(wide, bool), second,
-        np.zeros(rows, np.int64),
-    )  # fmt: skip
-    return purged(whole, block, HORIZONS)

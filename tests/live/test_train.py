@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from app.domain.promotion import LONGEST_S
+from app.domain.promotion import LONGEST_HORIZON_S
 from app.exchange.server import Exchange, serve
 from app.exchange.synthetic import synthetic
 from app.kafka import topics
-from app.kafka.clients import assigned_consumer, partitions_of, producer
+from app.kafka.clients import assigned_consumer, producer
+from app.kafka.reading import topic_partitions
 from app.records import ModelRelease, OutcomeBatch, Score
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
@@ -50,7 +51,7 @@ async def test_a_challenger_is_trained_released_and_promoted_by_live_proof(
         await models.start()
         await sender.start()
         try:
-            models.assign(partitions_of(topics.MODELS.full_name(settings), 1))
+            models.assign(topic_partitions(settings, topics.MODELS))
             first = await released(models)
             assert (first.role, first.kind) == ("challenger", "tensorflow")
             assert "5400 s of klines" in first.origin
@@ -86,14 +87,14 @@ def winning(release: ModelRelease) -> ModelRelease:
 
 
 def outcomes(model: str, skill: float, p_value: float) -> bytes:
-    """Return a batch whose scores say this of the model."""
+    """Return a batch with these scores of the model."""
     scores = [
         Score(
             symbol="*", model=model, kind="tensorflow", role="challenger", horizon_s=horizon, n=1000, weight=900.0,
             mae=0.0, rmse=0.0, pinball=0.0, skill=skill, skill_low=skill - 0.01, skill_high=skill + 0.01,
             p_value=p_value, r2=0.0, direction=0.5, coverage={}, pit=[],
         )
-        for horizon in (5, 10, 30, LONGEST_S)
+        for horizon in (5, 10, 30, LONGEST_HORIZON_S)
     ]  # fmt: skip
     batch = OutcomeBatch(partition=0, second=1, closed_ms=0.0, sent_ms=0.0, settled=[], scores=scores)
     return msgspec.json.encode(batch)

@@ -14,12 +14,12 @@ import pytest
 from app import records, releases
 from app.domain.artifact import unpack
 from app.domain.baselines import naive
-from app.domain.batches import feature_batch, outcome_batch
-from app.domain.cutter import Cutter
 from app.domain.features import SCHEMA
 from app.domain.forecast import LEVELS
+from app.domain.messages import feature_batch, outcome_batch
 from app.domain.predictions import ModelEntry, ModelLineup, predict
 from app.domain.settlement import Settlements
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Quote, Trade
 from app.domain.windows import SymbolWindows
 from app.kafka import topics
@@ -34,7 +34,7 @@ START = 1_780_000_000
 
 def records_of_ten_seconds() -> Iterator[Record]:
     """Yield records of every topic as the code makes them from ten seconds of one symbol."""
-    cutter, windows, settlements = Cutter(2, ("BTCUSDT",), START), SymbolWindows(), Settlements(HORIZONS_S, LEVELS)
+    cutter, windows, settlements = TickBatcher(2, ("BTCUSDT",), START), SymbolWindows(), Settlements(HORIZONS_S, LEVELS)
     (release,) = releases.packaged()
     runner = ModelEntry("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
     line_up = ModelLineup((runner,), HORIZONS_S, ("fallback",))
@@ -43,8 +43,8 @@ def records_of_ten_seconds() -> Iterator[Record]:
         cutter.add(Quote("BTCUSDT", second, second * 1000, price - 0.5, 2.0, price + 0.5, 3.0))
         cutter.add(Trade("BTCUSDT", second - START, second * 1000 + 250, price, 0.1, buyer_maker=True))
         ticks = cutter.close(closed_ms=second * 1000 + 1050.0, generation=1)
-        windows.step(ticks)
-        rows = feature_batch(ticks, windows.rows(), second * 1000 + 1054.0)
+        windows.update(ticks)
+        rows = feature_batch(ticks, windows.feature_rows(), second * 1000 + 1054.0)
         forecasts = predict(rows, line_up, None, second * 1000 + 1060.0)
         yield from (ticks, rows, forecasts)
         yield outcome_batch(forecasts, *settlements.settle(forecasts), second * 1000 + 1064.0)

@@ -40,7 +40,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise ArtifactError("bad weights")
         if names[-1] == "broken":
             raise RuntimeError("XLA said no")
-        return SimpleNamespace(parameters=None, sizes=set(), missed=set())
+        return SimpleNamespace(parameters=None, compiled_sizes=set(), missing_sizes=set())
 
     monkeypatch.setattr(serving_models, "compile_release", compile_release)
     monkeypatch.setattr(ServingModels, "_update_baselines", lambda *_: None)
@@ -51,7 +51,7 @@ async def _taken(made: ServingModels, *releases: ModelRelease) -> list[str]:
     for release in releases:
         assert made._update(msgspec.json.encode(release))
     await made._swap()
-    return [f"{runner.id} {runner.role}" for runner in made.lineup(1_750_000_000).runners]
+    return [f"{runner.id} {runner.role}" for runner in made.lineup(1_750_000_000).entries]
 
 
 async def test_without_a_champion_naive_serves_and_says_so(compiled: list[str]) -> None:
@@ -102,6 +102,6 @@ def test_an_undecodable_release_changes_nothing() -> None:
 
 def test_naive_alone_forecasts_before_any_release() -> None:
     """Its mean is no change."""
-    (runner,) = ServingModels(SETTINGS).lineup(1_750_000_000).runners
+    (runner,) = ServingModels(SETTINGS).lineup(1_750_000_000).entries
     mean, _quantiles = runner.forecast(np.zeros((1, len(features.NAMES)), np.float32), np.full(1, 1e-4))
     assert not np.any(mean)

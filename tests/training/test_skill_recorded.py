@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain import features, history
+from app.domain import feature_history, features
 from app.domain.bars import CHANNELS, Channel, second_bars
-from app.domain.labels import Examples
-from app.domain.series import Series
+from app.domain.examples import Examples
+from app.domain.symbol_series import SymbolSeries
 from app.records import Quotes, Ticks
-from app.training.evaluate import Verdict
-from app.training.training import Plan, Trained, prepare, train
+from app.training.evaluation import Evaluation
+from app.training.pipeline import TrainingPlan, TrainingResult, prepare, train
 
 BOOK = "coinbase-book-1s/btc-usd-20200411-20200412.csv.gz"
 POLLED_S = 4  # the book was polled about once a second; longer silences are gaps
-PLAN = Plan((5, 10, 30, 60, 300), epochs=12)
+PLAN = TrainingPlan((5, 10, 30, 60, 300), epochs=12)
 COLUMNS = ("bid_1_price", "bid_1_size", "ask_1_price", "ask_1_size")
 
 
 @pytest.fixture(scope="module")
-def book(recordings: Path) -> Series:
+def book(recordings: Path) -> SymbolSeries:
     """Return the recording as a series; polls that run backwards are dropped, repeated ones are quiet."""
     if not (recordings / BOOK).is_file():
         pytest.skip(f"no recording {BOOK} beside this checkout")
@@ -39,7 +39,7 @@ def book(recordings: Path) -> Series:
     return _series(polls)
 
 
-def _series(polls: dict[int, list[list[float]]]) -> Series:
+def _series(polls: dict[int, list[list[float]]]) -> SymbolSeries:
     seconds = np.array(sorted(polls))
     start, count = int(seconds[0]), int(seconds[-1] - seconds[0]) + 1
     bars, previous = np.zeros((count, len(CHANNELS))), np.zeros((1, len(CHANNELS)))
@@ -53,38 +53,40 @@ def _series(polls: dict[int, list[list[float]]]) -> Series:
         previous = second_bars(["BTC-USD"], {"BTC-USD": Ticks(quotes=quotes)}, previous, np.array([second - shown]))
         bars[second - start] = previous[0]
         shown = second
-    known, present = history.feature_matrix(bars), bars[:, Channel.PRESENT] > 0
-    return Series("BTC-USD", start, known.features, known.mid, known.volatility, present, known.valid)
+    known, present = feature_history.feature_matrix(bars), bars[:, Channel.PRESENT] > 0
+    return SymbolSeries("BTC-USD", start, known.features, known.mid, known.volatility, present, known.valid)
 
 
 @pytest.fixture(scope="module")
-def trained(book: Series) -> Trained:
+def trained(book: SymbolSeries) -> TrainingResult:
     """Return what is learnt from the first four fifths."""
     return train([book], PLAN)
 
 
-def by_horizon(trained: Trained) -> dict[int, Verdict]:
-    """Return the model's verdicts."""
-    return {verdict.horizon_s: verdict for verdict in trained.verdicts["tensorflow"]}
+def by_horizon(trained: TrainingResult) -> dict[int, Evaluation]:
+    """Return the model's evaluations."""
+    return {evaluation.horizon_s: evaluation for evaluation in trained.evaluations["tensorflow"]}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("horizon_s", [5, 10, 30, 60])
-def test_quantile_loss_is_below_naive_s_and_intervals_cover(trained: Trained, horizon_s: int) -> None:
+def test_quantile_loss_is_below_naive_s_and_intervals_cover(trained: TrainingResult, horizon_s: int) -> None:
     """Up to a minute, before any online correction: skill, and nine of ten outcomes inside the 90 % interval."""
-    verdict = by_horizon(trained)[horizon_s]
-    assert verdict.skill > 0
-    assert 0.86 <= verdict.coverage_90 <= 0.94
+    evaluation = by_horizon(trained)[horizon_s]
+    assert evaluation.skill > 0
+    assert 0.86 <= evaluation.coverage_90 <= 0.94
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("horizon_s", "h"), [(5, 0), (10, 1)])
-def test_r2_is_above_the_plain_least_squares_line(book: Series, trained: Trained, horizon_s: int, h: int) -> None:
+def test_r2_is_above_the_plain_least_squares_line(
+    book: SymbolSeries, trained: TrainingResult, horizon_s: int, h: int
+) -> None:
     """Better than a line on imbalance and past returns fitted on the same rows, with p < 0.01 against naive."""
     _blocks, rows, _validation, test = prepare([book], PLAN)
-    verdict = by_horizon(trained)[horizon_s]
-    assert verdict.r2 > _plain_line_r2(rows, test, h) > 0.01
-    assert verdict.p_value < 0.01
+    evaluation = by_horizon(trained)[horizon_s]
+    assert evaluation.r2 > _plain_line_r2(rows, test, h) > 0.01
+    assert evaluation.p_value < 0.01
 
 
 def _plain_line_r2(rows: Examples, test: Examples, h: int) -> float:

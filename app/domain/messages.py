@@ -1,4 +1,4 @@
-"""Results as they travel. What enters: what was computed for one second; what leaves: its message."""
+"""The messages that carry the results of one second: feature batches and outcome batches."""
 
 from app.domain import features
 from app.domain.windows import FeatureRows

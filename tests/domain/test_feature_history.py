@@ -1,4 +1,4 @@
-"""History is what the live windows would have said."""
+"""Features of history equal those of the live windows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import features, history
-from app.domain.bars import CHANNELS, Channel
+from app.domain import feature_history, features
+from app.domain.bars import CHANNELS, Channel, Floats
 from app.domain.windows import FeatureRows, SymbolWindows
 from app.records import FeatureBatch, TickBatch, Ticks
 
@@ -22,19 +22,18 @@ def live(batches: list[TickBatch], window_s: int) -> list[FeatureRows]:
     """Return the rows after each batch."""
     windows, rows = SymbolWindows(window_s), []
     for batch in batches:
-        windows.step(batch)
-        rows.append(windows.rows())
+        windows.update(batch)
+        rows.append(windows.feature_rows())
     return rows
 
 
-def published(rows: list[FeatureRows], generation: int = 0) -> list[FeatureBatch]:
-    """Return the rows after a walk over the wire."""
+def published(rows: list[FeatureRows]) -> list[FeatureBatch]:
+    """Return the rows as they arrive over the wire."""
     sent = [
         FeatureBatch(
             partition=0,
             second=row.second,
             closed_ms=0.0,
-            generation=generation,
             sent_ms=0.0,
             feature_schema=features.SCHEMA,
             symbols=row.symbols,
@@ -47,7 +46,14 @@ def published(rows: list[FeatureRows], generation: int = 0) -> list[FeatureBatch
     return msgspec.json.decode(msgspec.json.encode(sent), type=list[FeatureBatch])
 
 
-def assert_equal(past: history.FeatureHistory, rows: list[FeatureRows], symbol: str) -> None:
+def bars_of(batches: list[FeatureBatch], symbol: str) -> Floats:
+    """Return the bars of a symbol in published batches, on a grid of every second."""
+    batches = [batch for batch in batches if symbol in batch.symbols]
+    rows = [[batch.bars[name][batch.symbols.index(symbol)] for name in CHANNELS] for batch in batches]
+    return feature_history.on_second_grid(np.array([batch.second for batch in batches]), np.array(rows))
+
+
+def assert_equal(past: feature_history.FeatureHistory, rows: list[FeatureRows], symbol: str) -> None:
     """Every second that came has the same bits in history as live."""
     for row in rows:
         if symbol not in row.symbols:
@@ -66,20 +72,20 @@ def test_published_seconds_give_the_features_of_the_live_path_bit_for_bit(
 ) -> None:
     """Bars that went over the wire as JSON train the model on exactly what it sees live, gaps included."""
     rows = live(market(seed, ["AUSDT", "BUSDT"], 150, holes=holes, quoted=quotes), 40)
-    bars = history.bars_of_features(published(rows), "BUSDT")
-    assert_equal(history.feature_matrix(bars, 40), rows, "BUSDT")
+    bars = bars_of(published(rows), "BUSDT")
+    assert_equal(feature_history.feature_matrix(bars, 40), rows, "BUSDT")
 
 
 def test_history_equals_live_at_full_size_and_across_chunks(market: Market) -> None:
     """Ten minutes with 300-second windows."""
     rows = live(market(1, ["AUSDT"], 600, holes=0.001), 300)
-    past = history.feature_matrix(history.bars_of_features(published(rows), "AUSDT"))
+    past = feature_history.feature_matrix(bars_of(published(rows), "AUSDT"))
     assert_equal(past, rows, "AUSDT")
     assert past.valid.any()
 
 
 def kline(second: int, ticks: Ticks, price: float) -> list[Any]:
-    """Return what Binance's REST would say of a second."""
+    """Return the kline of a second as Binance's REST sends it."""
     trades = ticks.trades
     paid = np.array(trades.price or [price])
     quantity = np.array(trades.quantity)
@@ -102,10 +108,10 @@ def test_klines_give_the_bars_and_features_of_the_same_trades_seen_live(market: 
     for batch in batches:
         klines.append(kline(batch.second, batch.symbols["AUSDT"], price))
         price = float(klines[-1][4])
-    bars = history.bars_of_klines(klines)
+    bars = feature_history.bars_of_klines(klines)
     for row in rows:
         np.testing.assert_array_equal(bars[row.second - rows[0].second], [row.bars[name][0] for name in CHANNELS])
-    assert_equal(history.feature_matrix(bars), rows, "AUSDT")
+    assert_equal(feature_history.feature_matrix(bars), rows, "AUSDT")
 
 
 def strip(batch: TickBatch) -> TickBatch:
@@ -128,7 +134,7 @@ def test_klines_may_come_in_any_order_twice_and_broken() -> None:
         row_of(START + 1, "nan"),
         row_of(START + 2),
     ]
-    bars = history.bars_of_klines(rows)
+    bars = feature_history.bars_of_klines(rows)
     assert bars[:, Channel.PRICE].tolist() == [99.0, 0.0, 100.0, 100.0]
     assert bars[:, Channel.PRESENT].tolist() == [1.0, 0.0, 1.0, 1.0]
     assert bars[:, Channel.SPAN_S].tolist() == [0.0, 0.0, 2.0, 1.0]
@@ -136,30 +142,14 @@ def test_klines_may_come_in_any_order_twice_and_broken() -> None:
 
 @pytest.mark.parametrize("rows", [[["a", "b"]], [[1, 2, 3]], [row_of(START), [1]]])
 def test_rows_that_are_no_klines_are_refused_in_one_line(rows: list[list[Any]]) -> None:
-    """The message says what is needed."""
+    """The message names what is needed."""
     with pytest.raises(ValueError, match="klines: rows of 12 numbers are needed"):
-        history.bars_of_klines(rows)
+        feature_history.bars_of_klines(rows)
 
 
 def test_no_rows_are_no_bars() -> None:
     """Empty in, empty out."""
-    assert history.bars_of_klines([]).shape == (0, len(CHANNELS))
-    assert history.bars_of_features([], "AUSDT").shape == (0, len(CHANNELS))
-    assert history.feature_matrix(np.zeros((0, len(CHANNELS)))).features.shape == (0, len(features.NAMES))
-
-
-def test_a_zombie_and_a_repeat_are_left_out(market: Market) -> None:
-    """Of two batches with one second the first counts, and a lower generation never."""
-    rows = live(market(3, ["AUSDT"], 12), 40)
-    good, zombie = published(rows, generation=2), published(rows, generation=1)
-    bars = history.bars_of_features([*good[:6], good[3], *zombie[6:9], *good[9:]], "AUSDT")
-    assert bars[:, Channel.PRESENT].tolist() == [1.0] * 6 + [0.0] * 3 + [1.0] * 3
-    assert history.bars_of_features(good, "BUSDT").shape == (0, len(CHANNELS))
-
-
-def test_a_batch_of_other_channels_counts_as_absent(market: Market) -> None:
-    """What an older version published does not train a newer one."""
-    rows = live(market(4, ["AUSDT"], 3), 40)
-    old = published(rows)
-    del old[1].bars["ofi"]
-    assert history.bars_of_features(old, "AUSDT")[:, Channel.PRESENT].tolist() == [1.0, 0.0, 1.0]
+    assert feature_history.bars_of_klines([]).shape == (0, len(CHANNELS))
+    empty = np.zeros((0, len(CHANNELS)))
+    assert feature_history.on_second_grid(np.zeros(0, np.int64), empty).shape == (0, len(CHANNELS))
+    assert feature_history.feature_matrix(np.zeros((0, len(CHANNELS)))).features.shape == (0, len(features.NAMES))

@@ -1,4 +1,4 @@
-"""The verdict: it must see skill that is there, and none that is not."""
+"""Evaluation: finds skill that is there, and none that is not."""
 
 from dataclasses import replace
 
@@ -7,10 +7,9 @@ import pytest
 from scipy.stats import norm
 
 from app.domain.baselines import naive
-from app.domain.forecast import LEVELS, Floats, Forecaster, Rows, unit
-from app.domain.labels import Examples, join
-from app.domain.long_run_variance import by_second, kept_share, long_run_variance
-from app.training.evaluate import Verdict, bootstrap_skill, diebold_mariano, evaluate, metrics
+from app.domain.examples import Examples, concatenated
+from app.domain.forecast import LEVELS, Floats, Forecaster, Rows, horizon_volatility
+from app.training.evaluation import Evaluation, bootstrap_skill, diebold_mariano, evaluate, release_metrics
 
 NORMAL = norm.ppf(LEVELS)
 HORIZONS = (5, 60)
@@ -34,28 +33,28 @@ def oracle(weight: float = 1.0) -> Forecaster:
     """Return the forecaster that takes the feature as the mean."""
 
     def forecast(features: Rows, volatility: Floats) -> tuple[Floats, Floats]:
-        scale, mean = unit(volatility, HORIZONS), weight * features
+        scale, mean = horizon_volatility(volatility, HORIZONS), weight * features
         return scale * mean, scale[:, :, None] * (mean[:, :, None] + NORMAL)
 
     return forecast
 
 
-def judged(rows: Examples, weight: float = 1.0) -> list[Verdict]:
-    """Return the verdicts on the forecaster that takes the feature as the mean."""
+def evaluated(rows: Examples, weight: float = 1.0) -> list[Evaluation]:
+    """Return the evaluations of the forecaster that takes the feature as the mean."""
     normal = np.tile(NORMAL, (len(HORIZONS), 1))
     return evaluate({"naive": naive(normal, HORIZONS), "model": oracle(weight)}, rows, HORIZONS)["model"]
 
 
 def test_skill_that_is_there_is_found() -> None:
     """A signal that explains a hundredth of five seconds' variance shows in every figure."""
-    verdict = judged(market(20_000, drift=0.25, seed=1))[0]
-    assert verdict.p_value < 0.001
-    assert 0.0 < verdict.skill_low < verdict.skill < verdict.skill_high
-    assert verdict.r2 == pytest.approx(0.0125, abs=0.006)
-    assert 0.51 < verdict.direction < 0.56
-    assert verdict.coverage_90 == pytest.approx(0.9, abs=0.02)
-    assert verdict.coverage_50 == pytest.approx(0.5, abs=0.02)
-    assert not verdict.suspicious
+    evaluation = evaluated(market(20_000, drift=0.25, seed=1))[0]
+    assert evaluation.p_value < 0.001
+    assert 0.0 < evaluation.skill_low < evaluation.skill < evaluation.skill_high
+    assert evaluation.r2 == pytest.approx(0.0125, abs=0.006)
+    assert 0.51 < evaluation.direction < 0.56
+    assert evaluation.coverage_90 == pytest.approx(0.9, abs=0.02)
+    assert evaluation.coverage_50 == pytest.approx(0.5, abs=0.02)
+    assert not evaluation.is_suspicious
 
 
 def test_on_a_martingale_p_values_are_no_smaller_than_chance_allows() -> None:
@@ -66,41 +65,41 @@ def test_on_a_martingale_p_values_are_no_smaller_than_chance_allows() -> None:
         guess = np.random.default_rng(1000 + seed).normal(size=rows.features.shape).astype(np.float32)
         slow = np.cumsum(guess, axis=0) / np.sqrt(np.arange(1, len(guess) + 1))[:, None]
         rows = replace(rows, features=slow.astype(np.float32))
-        p_values += [verdict.p_value for verdict in judged(rows, weight=0.1)]
+        p_values += [evaluation.p_value for evaluation in evaluated(rows, weight=0.1)]
     assert np.mean(np.array(p_values) < 0.01) <= 0.03
     assert np.mean(np.array(p_values) < 0.05) <= 0.08
 
 
-def test_a_false_oracle_is_worse_than_naive_and_is_told_so() -> None:
+def test_a_false_oracle_is_worse_than_naive() -> None:
     """Skill below zero, p near 1."""
-    verdict = judged(market(5000, drift=0.5, seed=2), weight=-1.0)[0]
-    assert verdict.skill_high < 0
-    assert verdict.p_value > 0.99
+    evaluation = evaluated(market(5000, drift=0.5, seed=2), weight=-1.0)[0]
+    assert evaluation.skill_high < 0
+    assert evaluation.p_value > 0.99
 
 
 def test_rounding_is_not_skill() -> None:
-    """A model that says what naive says, but in float32, has p = 1, however regular the difference."""
+    """A model that forecasts what naive does, but in float32, has p = 1, however regular the difference."""
     rows = market(4000, drift=0.0, seed=12)
-    verdict = judged(replace(rows, features=np.full_like(rows.features, 1e-7)))[0]
-    assert verdict.p_value == 1.0
+    evaluation = evaluated(replace(rows, features=np.full_like(rows.features, 1e-7)))[0]
+    assert evaluation.p_value == 1.0
 
 
 def test_symbols_that_move_together_are_not_independent_evidence() -> None:
     """The same symbol twice gives the same p-value as once."""
     once = market(4000, drift=0.2, seed=3)
-    doubled = replace(join([once, once]), symbol=np.repeat([0, 1], len(once)))
-    assert [v.p_value for v in judged(doubled)] == pytest.approx([v.p_value for v in judged(once)])
+    doubled = replace(concatenated([once, once]), symbol=np.repeat([0, 1], len(once)))
+    assert [v.p_value for v in evaluated(doubled)] == pytest.approx([v.p_value for v in evaluated(once)])
 
 
 def test_being_right_too_often_far_ahead_is_reported_as_a_suspected_leak() -> None:
-    """Nobody honest knows the direction of a minute in six of ten cases."""
+    """A direction right in six of ten minutes is not possible without a leak."""
     rows = market(4000, drift=0.0, seed=4)
     leaked = replace(rows, features=rows.z.astype(np.float32))
-    five, minute = judged(leaked, weight=0.3)
+    five, minute = evaluated(leaked, weight=0.3)
     assert minute.direction > 0.99
-    assert minute.suspicious
-    assert not five.suspicious, "at five seconds a direction may be known"
-    assert metrics([five, minute])["suspicious"] == 1.0
+    assert minute.is_suspicious
+    assert not five.is_suspicious, "at five seconds a direction may be known"
+    assert release_metrics([five, minute])["suspicious"] == 1.0
 
 
 def test_a_quiet_second_counts_for_little() -> None:
@@ -108,14 +107,14 @@ def test_a_quiet_second_counts_for_little() -> None:
     rows = market(2000, drift=0.3, seed=5)
     rows.volatility[::2] *= 1e-3
     rows.z[::2] *= -1.0  # in the quiet half the signal points the wrong way
-    assert judged(rows)[0].skill > 0
+    assert evaluated(rows)[0].skill > 0
 
 
 def test_without_outcomes_nothing_is_claimed() -> None:
     """P = 1, an interval of (−1, 1) and no suspicion."""
     rows = market(100, drift=0.3, seed=6)
-    verdict = judged(replace(rows, mask=rows.mask & False))[0]
-    assert (verdict.n, verdict.p_value, verdict.skill_low, verdict.skill_high) == (0, 1.0, -1.0, 1.0)
+    evaluation = evaluated(replace(rows, mask=rows.mask & False))[0]
+    assert (evaluation.n, evaluation.p_value, evaluation.skill_low, evaluation.skill_high) == (0, 1.0, -1.0, 1.0)
 
 
 def test_too_few_overlapping_outcomes_prove_nothing() -> None:
@@ -123,27 +122,3 @@ def test_too_few_overlapping_outcomes_prove_nothing() -> None:
     assert diebold_mariano(np.full(100, 1.0) + np.arange(100) * 1e-3, lags=60) == 1.0
     assert bootstrap_skill(np.ones(100), np.ones(100), lags=60) == (-1.0, 1.0)
     assert diebold_mariano(np.ones(1000), lags=5) == 1.0, "no variation"
-
-
-def test_the_long_run_variance_of_overlapping_sums_is_that_of_the_sums() -> None:
-    """A moving sum of h independent terms has h² times their variance, up to what Bartlett's weights leave out."""
-    noise = np.random.default_rng(7).normal(size=200_000)
-    moving = np.convolve(noise, np.ones(10), "valid")
-    assert long_run_variance(moving, bandwidth=20) == pytest.approx(100.0 * 0.84, rel=0.08)
-    assert long_run_variance(noise, bandwidth=5) == pytest.approx(1.0, rel=0.05)
-
-
-def test_values_are_averaged_over_the_symbols_of_a_second() -> None:
-    """Whatever the order of the rows."""
-    assert by_second(np.array([1.0, 4.0, 3.0]), np.array([10, 20, 10])).tolist() == [2.0, 4.0]
-
-
-def test_what_cannot_be_told_from_luck_is_not_kept() -> None:
-    """A forecast of pure noise keeps nothing, a true one nearly all, one twice too large half."""
-    rows = market(20_000, drift=0.4, seed=8)
-    said, z, seen = rows.features[:, 0].astype(np.float64), rows.z[:, 0], rows.mask[:, 0]
-    assert 0.8 < kept_share(said, z, seen, rows.second, 5) <= 1.0
-    assert 0.4 < kept_share(2 * said, z, seen, rows.second, 5) <= 0.5
-    noise = np.random.default_rng(9).normal(size=len(said))
-    assert kept_share(noise, z, seen, rows.second, 5) == 0.0
-    assert kept_share(said * 0, z, seen, rows.second, 5) == 0.0

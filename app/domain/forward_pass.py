@@ -1,5 +1,6 @@
-"""The network in numpy. What enters: parameters and rows; what leaves: its outputs. For training's own judgement, where
-compiling each candidate would cost more than running it; `model` is what serves, and a test holds the two equal.
+"""The forward pass of the network in numpy, for evaluations during training.
+
+Compiling each candidate would cost more than running it; `model` is what serves, and a test proves the two equal.
 """
 
 import numpy as np
@@ -8,7 +9,7 @@ from app.domain.artifact import Parameters
 from app.domain.forecast import Floats, Rows
 
 
-def outputs(parameters: Parameters, features: Rows) -> Floats:
+def forward_pass(parameters: Parameters, features: Rows) -> Floats:
     """Return mean and quantiles [N, H, 1 + Q] in units of volatility·√h, for rows [N, F]."""
     weights, levels = parameters.arrays, len(parameters.header.levels)
     rows, middle = parameters.scaler(features), levels // 2

@@ -1,8 +1,6 @@
-"""Features of the past. What enters: one symbol's klines or published feature batches; what leaves: bars [T, C], one
-row per second without a hole, and the features of every second, by the code that runs live and equal bit for bit.
-"""
+"""Features of history: bars and features of every second from klines or bars, bit-equal to those computed live."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +9,24 @@ from numpy.typing import NDArray
 
 from app.domain import features
 from app.domain.bar_window import WINDOW_S, BarWindow, planes
-from app.domain.bars import CHANNELS, LEAST, MOST, Channel, Floats, Ints, Mask, link, reference, remember
-from app.records import FeatureBatch
+from app.domain.bars import (
+    CHANNELS,
+    MAX_VALUE,
+    MIN_VALUE,
+    Channel,
+    Floats,
+    Ints,
+    Mask,
+    reference_price,
+    set_returns,
+    update_usual_variance,
+)
 
-_CHUNK = 256  # windows copied at once: 8 MB, about what a core's cache holds
+_CHUNK = 256  # windows copied at once: 8 MB, about the size of a core's cache
 
 
 class FeatureHistory(NamedTuple):
-    """What is known of each second of one symbol, T rows."""
+    """Features, price and volatility of each second of one symbol, T rows."""
 
     features: NDArray[np.float32]  # [T, F], columns in the order of `features.NAMES`
     mid: Floats  # [T]: the mid, the last trade where nothing is quoted, 0 where the second is absent or unpriced
@@ -37,8 +45,8 @@ def feature_matrix(bars: Floats, window_s: int = WINDOW_S) -> FeatureHistory:
         part = slice(start, start + _CHUNK)
         view = BarWindow(np.ascontiguousarray(windows[:, part]), bars[part])
         table[part], volatility[part] = features.compute(view)
-        warm[part] = ~(view.warming_up() | view.gapped())
-    price = reference(bars)
+        warm[part] = ~(view.is_warming_up() | view.has_gap())
+    price = reference_price(bars)
     return FeatureHistory(table, price, volatility, warm & (price > 0) & (bars[:, Channel.PRESENT] > 0))
 
 
@@ -46,8 +54,8 @@ def bars_of_klines(rows: Sequence[Sequence[Any]]) -> Floats:
     """Return bars, float64 [T, C], from one-second klines of Binance, from the first to the last second; no quotes.
 
     A row is [open time ms, open, high, low, close, volume, close time, quote volume, trades, taker buy volume, taker
-    buy quote volume, ignored]. Rows may come in any order; of two with the same time the first counts; a row with a
-    number that cannot be leaves its second absent.
+    buy quote volume, ignored]. Rows may come in any order; of two with the same time the first counts; a row with an
+    impossible number leaves its second absent.
 
     >>> row = [1499040000000, "1.0", "4.0", "0.5", "2.0", "10.0", 1499040000999, "20.0", 7, "6.0", "12.0", "0"]
     >>> bars_of_klines([row])[0, [Channel.PRICE, Channel.HIGH, Channel.TRADES, Channel.BUY_VOLUME]].tolist()
@@ -63,42 +71,32 @@ def bars_of_klines(rows: Sequence[Sequence[Any]]) -> Floats:
         table = np.array([list(row)[:11] for row in rows], dtype=np.float64).reshape(len(rows), 11)
     except (ValueError, TypeError) as error:
         raise ValueError(f"klines: rows of 12 numbers are needed, as /api/v3/klines sends them: {error}") from None
-    second, first = np.unique(table[_sane(table), 0] // 1000, return_index=True)
-    return _spread_out(second.astype(np.int64), _kline_bars(table[_sane(table)][first], second.astype(np.int64)))
+    second, first = np.unique(table[_is_valid(table), 0] // 1000, return_index=True)
+    return on_second_grid(second.astype(np.int64), _kline_bars(table[_is_valid(table)][first], second.astype(np.int64)))
 
 
-def bars_of_features(batches: Iterable[FeatureBatch], symbol: str) -> Floats:
-    """Return one symbol's bars, float64 [T, C], from published batches; T from its first to its last second.
-
-    Seconds without a batch are rows of zeros. Of two batches with the same second the first counts; one of a lower
-    generation than those before it, or without all channels, is left out.
-    """
-    found: dict[int, list[float]] = {}
-    generation = 0
-    for batch in batches:
-        stands = batch.generation >= generation and batch.bars.keys() >= set(CHANNELS)
-        if stands and batch.second not in found and symbol in batch.symbols:
-            generation = batch.generation
-            row = batch.symbols.index(symbol)
-            found[batch.second] = [batch.bars[name][row] for name in CHANNELS]
-    seconds = sorted(found)
-    bars = np.array([found[second] for second in seconds], dtype=np.float64).reshape(-1, len(CHANNELS))
-    return _spread_out(np.array(seconds, np.int64), bars)
+def on_second_grid(second: Ints, bars: Floats) -> Floats:
+    """Return bars [N, C] of rising seconds [N] on a grid of every second, [T, C]; zeros in missing seconds."""
+    if not len(second):
+        return np.zeros((0, len(CHANNELS)))
+    grid = np.zeros((int(second[-1] - second[0]) + 1, len(CHANNELS)))
+    grid[second - second[0]] = bars
+    return grid
 
 
-def _sane(table: Floats) -> Mask:
+def _is_valid(table: Floats) -> Mask:
     prices, sizes = table[:, 1:5], table[:, [5, 7, 8, 9]]
     rising = (table[:, 3] <= table[:, 2]) & (table[:, 9] <= table[:, 5])
     return np.asarray(
         np.isfinite(table[:, 0])
-        & ((prices >= LEAST) & (prices <= MOST)).all(axis=1)
-        & ((sizes >= 0) & (sizes <= MOST)).all(axis=1)
+        & ((prices >= MIN_VALUE) & (prices <= MAX_VALUE)).all(axis=1)
+        & ((sizes >= 0) & (sizes <= MAX_VALUE)).all(axis=1)
         & rising
     )
 
 
 def _kline_bars(table: Floats, second: Ints) -> Floats:
-    """Return bars of the seconds that came, each linked to the one before as `windows` would have."""
+    """Return one bar per row [N, C], returns and variance computed from the bar before as `windows` does."""
     bars = np.zeros((len(table), len(CHANNELS)))
     columns = [Channel.PRICE, Channel.HIGH, Channel.LOW, Channel.VOLUME, Channel.BUY_VOLUME, Channel.NOTIONAL]
     bars[:, [*columns, Channel.TRADES]] = table[:, [4, 2, 3, 5, 9, 7, 8]]
@@ -108,15 +106,7 @@ def _kline_bars(table: Floats, second: Ints) -> Floats:
     previous = np.concatenate([np.zeros_like(bars[:1]), bars[:-1]])
     elapsed_s = np.diff(second, prepend=second[:1])
     elapsed_s = np.where(elapsed_s < WINDOW_S, elapsed_s, 0)
-    link(bars, previous, elapsed_s)
-    for row in range(1, len(bars)):  # each needs the one before
-        remember(bars[row : row + 1], bars[row - 1 : row], elapsed_s[row : row + 1])
+    set_returns(bars, previous, elapsed_s)
+    for row in range(1, len(bars)):  # each needs the result of the one before
+        update_usual_variance(bars[row : row + 1], bars[row - 1 : row], elapsed_s[row : row + 1])
     return bars
-
-
-def _spread_out(second: Ints, bars: Floats) -> Floats:
-    if not len(second):
-        return np.zeros((0, len(CHANNELS)))
-    spread = np.zeros((int(second[-1] - second[0]) + 1, len(CHANNELS)))
-    spread[second - second[0]] = bars
-    return spread

@@ -1,17 +1,18 @@
-"""One symbol's history, second by second. What enters: arrays by second; what leaves: examples to learn from."""
+"""The history of one symbol second by second, and the training examples in it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.domain.examples import Examples
 from app.domain.forecast import Floats, Mask, Rows
-from app.domain.labels import Examples, forward_returns, standardise
+from app.domain.labels import forward_returns, standardise
 
 
 @dataclass(frozen=True)
-class Series:
-    """T consecutive seconds of one symbol; a second that never came is a row that is not `present`."""
+class SymbolSeries:
+    """T consecutive seconds of one symbol; a missing second is a row that is not `present`."""
 
     symbol: str
     start: int  # exchange time of the first row, epoch seconds
@@ -19,7 +20,7 @@ class Series:
     mid: Floats  # [T]; the last trade's price in klines
     volatility: Floats  # [T], log mid per √s
     present: Mask  # [T]
-    usable: Mask  # [T], rows that may be learnt from: the window before them is warm and whole
+    usable: Mask  # [T], rows to learn from: their window is warmed up and without gaps
     mids: bool = True  # false: prices are last trades
 
     @property
@@ -27,8 +28,8 @@ class Series:
         """Exchange time after the last row."""
         return self.start + len(self.mid)
 
-    def before(self, second: int) -> "Series":
-        """Return the part that ended before `second`."""
+    def until(self, second: int) -> "SymbolSeries":
+        """Return the rows before `second`."""
         rows = slice(0, max(0, second - self.start))
         return replace(
             self, features=self.features[rows], mid=self.mid[rows], volatility=self.volatility[rows],
@@ -36,18 +37,18 @@ class Series:
         )  # fmt: skip
 
 
-def examples(series: Series, number: int, horizons_s: Sequence[int], stride: int = 1) -> Examples:
-    """Return every `stride`-th usable second with at least one outcome; `number` stands for the symbol."""
-    returns, seen = forward_returns(series.mid, series.present, horizons_s)
+def examples_of(series: SymbolSeries, number: int, horizons_s: Sequence[int], stride: int = 1) -> Examples:
+    """Return every `stride`-th usable second with at least one outcome; `number` identifies the symbol."""
+    returns, exists = forward_returns(series.mid, series.present, horizons_s)
     z, known = standardise(returns, series.volatility, horizons_s)
-    mask = seen & known & series.usable[:, None]
+    mask = exists & known & series.usable[:, None]
     second = np.arange(series.start, series.end)
     chosen = mask.any(axis=1) & (second % stride == 0)
     rows = (series.features, series.volatility, z, mask, second, np.full(len(second), number))
     return Examples(*(column[chosen] for column in rows))
 
 
-def span(history: Iterable[Series]) -> tuple[int, int]:
+def time_span(history: Iterable[SymbolSeries]) -> tuple[int, int]:
     """Return the exchange time [start, end) that several series cover."""
     known = list(history)
     return min(series.start for series in known), max(series.end for series in known)

@@ -1,7 +1,6 @@
-"""Forecasts that wait for their outcome: one second of one partition.
+"""Forecasts that wait for their outcome: the checked forecasts of one second of one partition, and their record.
 
-What enters: a `PredictionBatch`, checked here once and for all, or the packed record of one. What leaves: arrays, and
-packed bytes for the ring `tables/pending`. Forecasts are held as float32, the mid as float64; packing loses nothing.
+Forecasts are held as float32, the mid as float64; a record loses nothing.
 """
 
 import math
@@ -10,15 +9,15 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from app.domain.axes import F32, F64, Bools
+from app.domain.arrays import F32, F64, Bools
 from app.records import Forecast, PredictionBatch
 
 Nested = Sequence[float] | Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]]
 EMPTY: F32 = np.zeros(0, np.float32)
 
 
-class Packed(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One slot of the ring; arrays as raw little-endian bytes."""
+class PendingRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The forecasts of one second as stored in the ring table `tables/pending`; arrays as raw little-endian bytes."""
 
     second: int
     horizons_s: tuple[int, ...]
@@ -30,36 +29,36 @@ class Packed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     values: bytes  # float32 [H,M,S,1+Q]: the mean, then the quantiles
 
 
-class Pending:
-    """One second's forecasts. A horizon's part is let go once it is settled."""
+class PendingForecasts:
+    """The forecasts of one second as arrays; those of a horizon are discarded once settled."""
 
-    def __init__(self, packed: Packed) -> None:
-        self.second, self.symbols, self.models = packed.second, packed.symbols, packed.models
-        self.mid: F64 = np.frombuffer(packed.mid, np.float64)
+    def __init__(self, record: PendingRecord) -> None:
+        self.second, self.symbols, self.models = record.second, record.symbols, record.models
+        self.mid: F64 = np.frombuffer(record.mid, np.float64)
         self.priced: Bools = self.mid > 0
-        self.volatility: F32 = np.frombuffer(packed.volatility, np.float32)
-        shape = (len(packed.horizons_s), len(self.models), len(self.symbols), 1 + len(packed.levels))
-        values = np.frombuffer(packed.values, np.float32).reshape(shape)
+        self.volatility: F32 = np.frombuffer(record.volatility, np.float32)
+        shape = (len(record.horizons_s), len(self.models), len(self.symbols), 1 + len(record.levels))
+        values = np.frombuffer(record.values, np.float32).reshape(shape)
         self.values: list[F32] = [part.copy() for part in values]
 
-    def share(self, other: "Pending") -> None:
-        """Use the other's names where they are the same: three hundred seconds then hold them once."""
+    def share_names(self, other: "PendingForecasts") -> None:
+        """Use the other's names where they are equal, so that three hundred seconds hold them once in memory."""
         self.symbols = other.symbols if other.symbols == self.symbols else self.symbols
         self.models = other.models if other.models == self.models else self.models
 
-    def release(self, horizons: Sequence[int]) -> None:
-        """Let go of the forecasts of these horizons' places."""
-        for place in horizons:
-            self.values[place] = EMPTY
+    def discard(self, horizons: Sequence[int]) -> None:
+        """Discard the forecasts of these positions of horizons."""
+        for position in horizons:
+            self.values[position] = EMPTY
 
 
-def unpacked(record: bytes) -> Packed:
-    """Return the slot packed in a record of the ring."""
-    return msgspec.msgpack.decode(record, type=Packed)
+def decoded(record: bytes) -> PendingRecord:
+    """Return the record encoded in `tables/pending`; raises MsgspecError."""
+    return msgspec.msgpack.decode(record, type=PendingRecord)
 
 
-def packed(batch: PredictionBatch, horizons_s: tuple[int, ...], levels: tuple[float, ...]) -> Packed:
-    """Return what of a batch waits for its outcome; ValueError says in one line what of it does not fit."""
+def record_of(batch: PredictionBatch, horizons_s: tuple[int, ...], levels: tuple[float, ...]) -> PendingRecord:
+    """Return the record of a batch; raises ValueError with the reason for a batch of other shapes or values."""
     if (tuple(batch.horizons_s), tuple(batch.levels)) != (horizons_s, levels):
         given = f"horizons {batch.horizons_s} and levels {batch.levels}"
         raise ValueError(f"predictions are for {given}, not for {list(horizons_s)} and {list(levels)}")
@@ -73,7 +72,7 @@ def packed(batch: PredictionBatch, horizons_s: tuple[int, ...], levels: tuple[fl
         raise ValueError("mid must be positive where priced, and volatility must not be negative")
     parts = [_values(forecast, count, len(horizons_s), len(levels)) for forecast in batch.forecasts]
     values = np.stack(parts) if parts else np.zeros((0, count, len(horizons_s), 1 + len(levels)), np.float32)
-    return Packed(
+    return PendingRecord(
         second=batch.second,
         horizons_s=horizons_s,
         levels=levels,

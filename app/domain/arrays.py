@@ -1,7 +1,4 @@
-"""State of every forecaster and symbol as arrays [horizon, model, symbol, …]: growing, shrinking, pointing into it.
-
-What enters: arrays and the positions their models and symbols had before. What leaves: rearranged arrays and indices.
-"""
+"""Array types of the domain, and reindexing of arrays [horizon, model, symbol, …] when models or symbols change."""
 
 from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
@@ -14,12 +11,12 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-Cells: TypeAlias = tuple[slice, slice, slice] | tuple[Ints, Ints, Ints]
-NEW = -1
+CellIndex: TypeAlias = tuple[slice, slice, slice] | tuple[Ints, Ints, Ints]
+ABSENT = -1  # the position of a model or symbol that an array does not hold
 
 
-def cells(shape: Sequence[int], horizons: Ints, models: Sequence[int], symbols: Ints) -> Cells:
-    """Return the index of horizons × models × symbols; slices, hence views instead of copies, when it is everything."""
+def cell_index(shape: Sequence[int], horizons: Ints, models: Sequence[int], symbols: Ints) -> CellIndex:
+    """Return the index of horizons × models × symbols: slices (hence views, no copies) where all are chosen."""
     chosen = (horizons, np.asarray(models, np.int64), symbols)
     if all(np.array_equal(part, np.arange(size)) for part, size in zip(chosen, shape, strict=False)):
         return slice(None), slice(None), slice(None)
@@ -27,13 +24,13 @@ def cells(shape: Sequence[int], horizons: Ints, models: Sequence[int], symbols: 
     return rows, columns, depths
 
 
-def taken(array: NDArray[Scalar], axis: int, before: Sequence[int]) -> NDArray[Scalar]:
-    """Return the array with its axis rearranged: place k holds what place before[k] held, zeros where that is NEW."""
+def reindexed(array: NDArray[Scalar], axis: int, before: Sequence[int]) -> NDArray[Scalar]:
+    """Return the array with one axis reindexed: position k holds what before[k] held, zeros where that is ABSENT."""
     origin = np.asarray(before, np.int64)
     shape = list(array.shape)
     shape[axis] = len(origin)
     out = np.zeros(shape, array.dtype)
-    known = np.flatnonzero(origin != NEW)
+    known = np.flatnonzero(origin != ABSENT)
     at: list[slice | Ints] = [slice(None)] * array.ndim
     at[axis] = known
     out[tuple(at)] = np.take(array, origin[known], axis=axis)
