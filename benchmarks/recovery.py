@@ -15,7 +15,7 @@ from typing import Any
 
 from app.clock import wall_ms
 from app.kafka import topics
-from app.up.report import run_record
+from app.up.run_record import read_run
 from benchmarks.bench import Bench
 from benchmarks.pipeline import House, Send, drained
 from benchmarks.ticks import START, Market, body, payload
@@ -60,7 +60,7 @@ async def _measure(bench: Bench, kafka: str, import_s: float) -> None:
             emptied = [await _killed(bench, house, flow, empty=True) for _ in range(int(bench.of(3, 1)))]
             going.cancel()
         await drained(house, topics.OUTCOMES, flow.sent, patience_s=60)
-        books = (await run_record(house.settings)).seconds()
+        books = (await read_run(house.settings)).seconds()
     _note(bench, import_s, kept, emptied, books)
 
 

@@ -11,11 +11,11 @@ import msgspec
 
 from app.domain.registry import Registry
 from app.kafka.clients import producer
+from app.kafka.reading import read_records
 from app.kafka.topics import MODELS
 from app.records import ModelRelease, Role
 from app.releases import packaged
 from app.settings import Settings
-from app.up.report import messages
 
 
 class ModelError(ValueError):
@@ -27,7 +27,7 @@ async def registry(settings: Settings) -> Registry:
     known = Registry()
     for release in packaged():
         known.take(release)
-    async for release in messages(settings, MODELS, ModelRelease):
+    async for release in read_records(settings, MODELS, ModelRelease):
         known.take(release)
     return known
 

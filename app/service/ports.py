@@ -44,3 +44,9 @@ def holder(port: int) -> str | None:
     except (psutil.Error, OSError):
         return None
     return None
+
+
+def taken_reason(port: int, name: str, variable: str) -> str:
+    """Return why a port cannot be used and what to do: who listens on it, and the variable that sets another."""
+    who = holder(port) or "a process of another user"
+    return f"port {port} ({name}) is taken by {who}: end it, or set {variable} to another"

@@ -20,7 +20,7 @@ from app.broker.reasons import BrokerError
 from app.kafka import topics
 from app.service import ports
 from app.settings import Settings
-from app.up.report import newest, run_record
+from app.up.run_record import newest_seconds, read_run
 from tests.chart.kafka_nodes import Nodes, kafka_home
 from tests.chart.objects import environment, laid_over, render, values_of, workload
 from tests.rolling.load import Asked, Followed, asking
@@ -132,16 +132,16 @@ async def _calm(rollout: Rollout, of: Settings) -> None:
     """End the feed and wait until the rest has caught up with it."""
     for pod in rollout.pods["data-collector"]:
         await asyncio.to_thread(pod.stop)
-    ends = await newest(of, topics.TICKS)
+    ends = await newest_seconds(of, topics.TICKS)
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    while await newest(of, topics.OUTCOMES) != ends:
-        assert asyncio.get_running_loop().time() < deadline, (ends, await newest(of, topics.OUTCOMES))
+    while await newest_seconds(of, topics.OUTCOMES) != ends:
+        assert asyncio.get_running_loop().time() < deadline, (ends, await newest_seconds(of, topics.OUTCOMES))
         await asyncio.sleep(0.5)
     await asyncio.to_thread(rollout.pods["archive"][0].stop)
 
 
 async def _nothing_is_lost(rollout: Rollout, of: Settings, followed: Followed) -> None:
-    found = await run_record(of)
+    found = await read_run(of)
     counts = found.seconds()
     assert (counts["lost"], counts["settled_twice"], counts["repeated"], found.dead) == (0, 0, 0, 0), counts
     doubled = "SELECT symbol, second FROM ticks_all GROUP BY ALL HAVING count(*) > 1"
