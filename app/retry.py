@@ -43,7 +43,7 @@ async def retrying(
     """Await `step` until it succeeds and return its result; every failure is logged and counted.
 
     Pauses double from `first_wait_s` to `longest_wait_s`, plus a random part of `first_wait_s`. Only cancellation, an
-    error that is not in `on`, or one for which `unless` is true ends the attempts. `on_failure` is called instead of the
+    error that is not in `on`, or one for which `unless` is true ends the attempts. `on_failure` replaces the
     log line and the count.
     """
 
