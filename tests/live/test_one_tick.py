@@ -45,10 +45,11 @@ class Recorded:
         return (float(last["b"]) + float(last["a"])) / 2
 
 
+FinishedRun = tuple[Processes, Recorded, list[Any]]
+
+
 @pytest.fixture
-async def finished_run(
-    kafka: str, recordings: Path, tmp_path: Path
-) -> AsyncIterator[tuple[Processes, Recorded, list[Any]]]:
+async def finished_run(kafka: str, recordings: Path, tmp_path: Path) -> AsyncIterator[FinishedRun]:
     """Run collector, worker, archive and API until the tick is settled; give the messages of the WebSocket too."""
     file = recordings / "binance-ws" / "spot-btcusdt-20230405.dat.gz"
     recorded = Recorded(file)
@@ -87,7 +88,7 @@ async def _one(processes: Processes, spec: topics.TopicSpec, second: int) -> Any
 
 
 async def test_a_recorded_tick_arrives_everywhere_with_the_same_numbers(
-    run: tuple[Processes, Recorded, list[Any]],
+    finished_run: FinishedRun,
 ) -> None:
     """From the recorded frame to ticks, features, predictions, outcomes, archive, REST, WebSocket: the same numbers."""
     processes, recorded, messages = finished_run
