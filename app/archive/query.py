@@ -141,7 +141,8 @@ def _opened(
     names = {spec.name: spec.full_name(settings) for spec in topics.ALL if spec.name in SHAPES}
     if not empty_ok and not any((root / full).is_dir() for full in names.values()):
         raise ArchiveError(
-            f"the archive at {root} is empty: start `btc up`, or point BTC_DATA_DIR at the source's folder"
+            f"the archive at {root} is empty: start `btc up` (its first rows come within "
+            f"{settings.archive_flush_s:g} s), or choose another source with --source or BTC_DATA_DIR"
         )
     door = duckdb.connect(":memory:", config=SANDBOX)
     for name in _needed(mentioned):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.shared import EXAMPLES, cli, console, fail, settings
+from app.cli.typer_app import EXAMPLES, cli, console, fail, settings
 
 if TYPE_CHECKING:
     from app.settings import Settings

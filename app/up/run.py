@@ -17,6 +17,7 @@ import httpx
 from app.service import ports
 from app.service.lifecycle import StartupError, wait_for_topics
 from app.settings import Settings
+from app.up.local_sources import write_source_file
 from app.up.local_stack import LocalStack, RunOptions, check_ports, run_settings
 from app.up.source import unreachable_reason
 from app.up.stream_client import StreamClient
@@ -36,6 +37,7 @@ async def run(options: RunOptions, base: Settings, say: Callable[[str], None]) -
     folder = options.source.folder(fresh=options.unattended).absolute()
     settings, exchange_port = run_settings(options, base, folder)
     check_ports(settings, options, embedded=not base.kafka_url)
+    write_source_file(settings)
     async with Supervisor(folder / "logs", say) as supervisor:
         stack = LocalStack(options, settings, folder, exchange_port, supervisor, say)
         return await _until_stopped(stack, embedded=not base.kafka_url)
