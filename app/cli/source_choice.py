@@ -16,7 +16,7 @@ Source = Annotated[
     str,
     typer.Option(
         "--source",
-        help="Source to use, such as live or synthetic-7; default: the one that runs, or the only one stored.",
+        help="Source, such as live or synthetic-7; default: the one that runs, or the only one stored.",
     ),
 ]
 

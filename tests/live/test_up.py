@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +41,10 @@ class CommandLine:
 
 
 @pytest.fixture
-def command_line(tmp_path: Path, jars: list[Path]) -> Iterator[CommandLine]:
+def command_line(tmp_path: Path, jars: list[Path]) -> CommandLine:
     """Return a command line in an empty folder; Kafka's jars are there."""
     assert jars
-    yield CommandLine(tmp_path)
+    return CommandLine(tmp_path)
 
 
 @pytest.mark.slow
