@@ -211,7 +211,7 @@ def _time_limit(connection: duckdb.DuckDBPyConnection, timeout_s: float) -> Iter
     try:
         yield
     except duckdb.InterruptException as error:
-        raise ArchiveError(f"the archive took longer than {timeout_s:g} s: ask for a shorter span") from error
+        raise ArchiveError(f"the archive took longer than {timeout_s:g} s: choose a shorter span") from error
     finally:
         timer.cancel()
 
