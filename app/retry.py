@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import stamina
@@ -14,6 +15,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
 HEALTHY_S = 30.0  # an attempt that lasted so long had worked: the next failure starts the backoff anew
 T = TypeVar("T")
 Errors = type[Exception] | tuple[type[Exception], ...]
+OnFailure = Callable[[Exception], None]
 log = logger("retry")
 set_on_retry_hooks(())  # the log line and the metric are written here, with the reason
 
@@ -36,20 +38,22 @@ async def retrying(
     unless: Callable[[Exception], bool] = lambda _error: False,
     first_wait_s: float = FIRST_WAIT_S,
     longest_wait_s: float = LONGEST_WAIT_S,
+    on_failure: OnFailure | None = None,
 ) -> T:
     """Await `step` until it succeeds and return its result; every failure is logged and counted.
 
     Pauses double from `first_wait_s` to `longest_wait_s`, plus a random part of `first_wait_s`. Only cancellation, an
-    error that is not in `on`, or one for which `unless` is true ends the attempts.
+    error that is not in `on`, or one for which `unless` is true ends the attempts. `on_failure` replaces the
+    log line and the count.
     """
 
     def is_retried(error: Exception) -> bool:
         if not isinstance(error, on) or unless(error):
             return False
-        metrics.ERRORS.labels(process, type(error).__name__).inc()
-        log.warning(f"cannot {what}, trying again", reason=error_reason(error))
+        report(error)
         return True
 
+    report = on_failure or partial(_report, what, process)
     try:
         return await step()  # nearly always; stamina's own first attempt would cost 0.1 ms
     except on as error:
@@ -74,8 +78,10 @@ async def keep_running(
     on: Errors,
     first_wait_s: float = 0.5,
     longest_wait_s: float = LONGEST_WAIT_S,
+    on_failure: OnFailure | None = None,
 ) -> None:
     """Await `work`, and again after each failure, until it returns or is cancelled; see `retrying` for the pauses."""
+    report = on_failure or partial(_report, what, process)
 
     async def attempt() -> bool:
         started_s = time.monotonic()
@@ -84,12 +90,17 @@ async def keep_running(
         except on as error:
             if time.monotonic() - started_s < HEALTHY_S:
                 raise
-            metrics.ERRORS.labels(process, type(error).__name__).inc()
-            log.warning(f"cannot {what}, trying again", reason=error_reason(error))
+            report(error)
             return False
         return True
 
     while not await retrying(
-        attempt, what, process=process, on=on, first_wait_s=first_wait_s, longest_wait_s=longest_wait_s
-    ):
+        attempt, what, process=process, on=on, first_wait_s=first_wait_s, longest_wait_s=longest_wait_s,
+        on_failure=report,
+    ):  # fmt: skip
         pass
+
+
+def _report(what: str, process: str, error: Exception) -> None:
+    metrics.ERRORS.labels(process, type(error).__name__).inc()
+    log.warning(f"cannot {what}, trying again", reason=error_reason(error))

@@ -1,4 +1,4 @@
-"""Every target of speed, measured again: `python -m benchmarks`. Each figure stands beside its baseline and its target.
+"""Benchmarks of every speed target: `python -m benchmarks` measures them again and compares with baselines.
 
-A file is one benchmark: it makes its load, runs the real processes on an embedded Kafka, and leaves `Figure`s.
+A file is one benchmark: it makes its load, runs the real processes on an embedded Kafka, and records `Figure`s.
 """

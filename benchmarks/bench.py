@@ -1,11 +1,10 @@
-"""What every benchmark is given: a folder, a broker, options, a way to report.
+"""Context of one benchmark: its folder, a broker, options, and where its figures go.
 
-Everything it starts ends with it, and its folder `.btc/bench/…` is removed.
+Everything a benchmark starts ends with it, and its folder `.btc/bench/…` is removed.
 """
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,14 +14,15 @@ from typing import Any, Literal
 from app.broker.broker import Broker
 from app.service import ports
 from benchmarks.figures import Figure
+from benchmarks.processes import end
 
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".btc" / "bench"
-APPENDED = {"log.message.timestamp.type": "LogAppendTime"}  # a message's time is when the broker had it
+BROKER_TIME = {"log.message.timestamp.type": "LogAppendTime"}  # a message's time is when the broker appended it
 
 
 class SkippedError(RuntimeError):
-    """A part that cannot be measured here; the message says why."""
+    """A benchmark that cannot be measured here; the message says why."""
 
 
 @dataclass
@@ -35,24 +35,26 @@ class Bench:
     folder: Path
     figures: list[Figure] = field(default_factory=list)
 
-    def of(self, full: float, quick: float) -> float:
-        """Return how much of something this run takes."""
+    def amount(self, full: float, quick: float) -> float:
+        """Return the amount this run takes: `full`, or `quick` with --quick."""
         return quick if self.quick else full
 
-    def note(self, what: str, value: float, unit: str, *, target: float | None = None,
-             bound: Literal["most", "least"] = "most", baseline: str = "") -> None:  # fmt: skip
-        """Leave a figure and say it."""
+    def record(self, what: str, value: float, unit: str, *, target: float | None = None,
+               bound: Literal["most", "least"] = "most", baseline: str = "") -> None:  # fmt: skip
+        """Record a figure and print it."""
         figure = Figure(benchmark=self.name, what=what, value=value, unit=unit, target=target, bound=bound,
                         baseline=baseline, quick=self.quick)  # fmt: skip
         self.figures.append(figure)
         verdict = {True: ", met", False: ", SHORT", None: ""}[figure.met]
-        self.say(f"{what}: {value:,.3g} {unit}" + (f" (target {figure.aim}{verdict})" if figure.aim else ""))
+        target_text = f" (target {figure.target_text}{verdict})" if figure.target_text else ""
+        self.say(f"{what}: {value:,.3g} {unit}{target_text}")
 
     @contextmanager
     def kafka(self, **properties: str) -> Iterator[str]:
-        """Give the address of an embedded Kafka of this benchmark's own, which stamps messages as they arrive."""
-        with Broker(self.folder / "kafka", ports.free_port(), say=self.say, properties={**APPENDED, **properties}) as b:
-            yield b.bootstrap
+        """Run an embedded Kafka for this benchmark and give its address; messages carry the broker's time."""
+        properties = {**BROKER_TIME, **properties}
+        with Broker(self.folder / "kafka", ports.free_port(), say=self.say, properties=properties) as broker:
+            yield broker.bootstrap
 
 
 @contextmanager
@@ -76,28 +78,3 @@ def running(command: list[str], log: Path, **options: Any) -> Iterator[subproces
         yield process
     finally:
         end(process)
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process with SIGTERM, insist after 20 s."""
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def until(condition: Callable[[], Any], what: str, patience_s: float = 120.0, every_s: float = 0.1) -> Any:
-    """Wait for something to be true and return it.
-
-    Raises:
-        SkippedError: it did not come.
-
-    """
-    deadline = time.monotonic() + patience_s
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise SkippedError(f"waited {patience_s:g} s in vain for {what}")
-        time.sleep(every_s)
-    return found

@@ -1,6 +1,6 @@
-"""The collector. What enters: the exchange in a box with 40 symbols; what leaves: end of second → acknowledged.
+"""Latency of the collector from the end of the second to the acknowledged batch, with 40 symbols of the emulator.
 
-Counted from the end of the exchange's second to the time the broker appended the batch, so the grace for stragglers
+Counted from the end of the exchange's second to the time the broker appended the batch, so the grace for late ticks
 (50 ms) is in it.
 """
 
@@ -12,9 +12,10 @@ import httpx
 from app.kafka import topics
 from app.kafka.clients import producer
 from app.service import ports
-from benchmarks.bench import Bench, until
+from benchmarks import topic_io
+from benchmarks.bench import Bench
 from benchmarks.figures import percentile
-from benchmarks.pipeline import House
+from benchmarks.processes import Processes, until
 
 SYMBOLS = 40
 
@@ -26,26 +27,26 @@ def run(bench: Bench) -> None:
 
 
 async def _measure(bench: Bench, kafka: str) -> None:
-    port, seconds = ports.free_port(), bench.of(60, 15)
+    port, seconds = ports.free_port(), bench.amount(60, 15)
     names = tuple(f"S{number:02d}USDT" for number in range(SYMBOLS))
     rest = f"http://127.0.0.1:{port}"
-    with House(bench.folder, kafka, symbols=names, exchange_rest_url=rest,
-               exchange_ws_url=rest.replace("http", "ws")) as house:  # fmt: skip
-        house.start("exchange", "exchange", "--synthetic", "7", "--symbols", ",".join(names), "--port", str(port))
+    with Processes(bench.folder, kafka, symbols=names, exchange_rest_url=rest,
+               exchange_ws_url=rest.replace("http", "ws")) as processes:  # fmt: skip
+        processes.start("exchange", "exchange", "--synthetic", "7", "--symbols", ",".join(names), "--port", str(port))
         await asyncio.to_thread(until, lambda: _answers(rest), "the emulator", 60.0)
-        collector = house.start("collector", "collect")
+        collector = processes.start("collector", "collect")
         bench.say(f"collecting {SYMBOLS} symbols for {seconds:g} s")
         await asyncio.sleep(5 + seconds)
         cpu = sum(collector.cpu_times()[:2]) / (time.time() - collector.create_time())
-        await asyncio.to_thread(house.stop, "collector")
-        written = [one for one in await house.written(topics.TICKS) if not one.late]
+        await asyncio.to_thread(processes.stop, "collector")
+        batches = [one for one in await topic_io.appended(processes.settings, topics.TICKS) if not one.late]
     floor = await _floor(kafka)
-    first = min(one.second for one in written) + 3
-    delays = [one.at_ms - 1000.0 * (one.second + 1) for one in written if one.second >= first]
-    beside = (f"{len(delays)} batches of {SYMBOLS} symbols, grace 50 ms in it, {100 * cpu:.0f} % of a core; "
+    first = min(one.second for one in batches) + 3
+    delays = [one.appended_ms - 1000.0 * (one.second + 1) for one in batches if one.second >= first]
+    baseline = (f"{len(delays)} batches of {SYMBOLS} symbols, grace 50 ms in it, {100 * cpu:.0f} % of a core; "
               f"bare acknowledged send p50 {floor[0]:.1f}, p99 {floor[1]:.1f} ms")  # fmt: skip
-    bench.note("end of second → acknowledged, p50", percentile(delays, 50), "ms", baseline=beside)
-    bench.note("end of second → acknowledged, p99", percentile(delays, 99), "ms", target=1000.0, baseline=beside)
+    bench.record("end of second → acknowledged, p50", percentile(delays, 50), "ms", baseline=baseline)
+    bench.record("end of second → acknowledged, p99", percentile(delays, 99), "ms", target=1000.0, baseline=baseline)
 
 
 def _answers(rest: str) -> bool:
@@ -63,9 +64,9 @@ async def _floor(kafka: str) -> tuple[float, float]:
     await sender.start()
     try:
         for _ in range(200):
-            began = time.perf_counter()
+            started_s = time.perf_counter()
             await sender.send_and_wait("bench.ticks", b"{}", partition=0)
-            took.append(1000.0 * (time.perf_counter() - began))
+            took.append(1000.0 * (time.perf_counter() - started_s))
             await asyncio.sleep(0.01)
     finally:
         await sender.stop()

@@ -1,4 +1,4 @@
-"""What a benchmark leaves. What enters: measured numbers; what leaves: `Figure`s, a table for people, one JSON file."""
+"""Figures of benchmarks, with targets and baselines, as a table and as JSON."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -10,15 +10,15 @@ import numpy as np
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One number beside its target; `bound` says which side of the target is good."""
+    """One number and its target; `bound` says which side of the target is good."""
 
     benchmark: str
     what: str
     value: float
     unit: str  # ms, s, MiB, symbols, "×"
-    target: float | None = None  # None: for orientation
+    target: float | None = None  # None: no target
     bound: Literal["most", "least"] = "most"
-    baseline: str = ""  # what it is compared with, and how the number came about
+    baseline: str = ""  # what it is compared with, and how it was measured
     load: float = 0.0  # mean of the machine's load average before and after
     quick: bool = False
     measured: str = ""  # day, UTC
@@ -31,21 +31,21 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return self.value <= self.target if self.bound == "most" else self.value >= self.target
 
     @property
-    def aim(self) -> str:
-        """The target as people write it.
+    def target_text(self) -> str:
+        """The target with its bound and unit.
 
-        >>> Figure(benchmark="b", what="w", value=1, unit="ms", target=15).aim
+        >>> Figure(benchmark="b", what="w", value=1, unit="ms", target=15).target_text
         '≤ 15 ms'
         """
         if self.target is None:
             return ""
-        return f"{'≤' if self.bound == 'most' else '≥'} {written(self.target)} {self.unit}"
+        return f"{'≤' if self.bound == 'most' else '≥'} {number_text(self.target)} {self.unit}"
 
 
-def written(value: float) -> str:
-    """Return a number with as many digits as it deserves.
+def number_text(value: float) -> str:
+    """Return a number rounded to about three digits.
 
-    >>> written(12345.6), written(14.26), written(0.0123)
+    >>> number_text(12345.6), number_text(14.26), number_text(0.0123)
     ('12,346', '14.3', '0.012')
     """
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
@@ -71,7 +71,7 @@ def percentile(values: Sequence[float] | Iterable[float], share: float) -> float
     return float(np.percentile(sample, share))
 
 
-HEAD = ("what", "measured", "target", "", "load", "beside")
+HEAD = ("what", "measured", "target", "", "load", "compared with")
 
 
 def rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
@@ -80,8 +80,8 @@ def rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
     return [
         (
             f"{figure.benchmark}: {figure.what}" + (" (quick)" if figure.quick else ""),
-            f"{written(figure.value)} {figure.unit}",
-            figure.aim,
+            f"{number_text(figure.value)} {figure.unit}",
+            figure.target_text,
             marks[figure.met],
             f"{figure.load:.1f}",
             figure.baseline,
@@ -97,7 +97,7 @@ def markdown(figures: Iterable[Figure]) -> str:
 
 
 def merged(before: Iterable[Figure], after: Sequence[Figure], order: Sequence[str]) -> list[Figure]:
-    """Return all figures, those of the benchmarks measured again replaced, in the benchmarks' order."""
+    """Return all figures in the benchmarks' order; those measured again replace the earlier ones."""
     again = {figure.benchmark for figure in after}
     kept = [figure for figure in before if figure.benchmark not in again and figure.benchmark in order]
     return sorted([*kept, *after], key=lambda figure: order.index(figure.benchmark))

@@ -1,7 +1,7 @@
-"""Close of the second → WebSocket client. What enters: `btc up` on a synthetic exchange; what leaves: p50 and p99.
+"""Latency from the close of the second to a WebSocket client, in an unattended `btc up`.
 
-The whole house runs, the trainer too, and a real WebSocket client measures on the same clock: wall time of the close,
-stamped by the collector, to the moment the client has the update.
+The whole local stack runs, the trainer too, and a real WebSocket client measures on the same clock: from the wall time
+of the close, stamped by the collector, until the client has the update.
 """
 
 import json
@@ -13,13 +13,13 @@ from benchmarks.bench import Bench, SkippedError
 
 
 def run(bench: Bench) -> None:
-    """Measure an unattended run of the whole house: one symbol, then forty."""
-    _house(bench, 1, seconds=int(bench.of(120, 40)))
+    """Measure an unattended run of the whole local stack: one symbol, then forty."""
+    _run(bench, 1, seconds=int(bench.amount(120, 40)))
     if not bench.quick:
-        _house(bench, 40, seconds=60)
+        _run(bench, 40, seconds=60)
 
 
-def _house(bench: Bench, symbols: int, seconds: int) -> None:
+def _run(bench: Bench, symbols: int, seconds: int) -> None:
     report = bench.folder / f"{symbols}.json"
     names = "BTCUSDT" if symbols == 1 else ",".join(f"S{number:02d}USDT" for number in range(symbols))
     bench.say(f"btc up with {symbols} symbols for {seconds} s, after a start of about 15 s")
@@ -29,17 +29,17 @@ def _house(bench: Bench, symbols: int, seconds: int) -> None:
     if not report.exists():
         raise SkippedError(f"btc up wrote no report: {(ran.stderr or ran.stdout).strip()[-300:]}")
     result = json.loads(report.read_text())
-    _note(bench, symbols, result)
+    _record(bench, symbols, result)
 
 
-def _note(bench: Bench, symbols: int, result: dict[str, Any]) -> None:
+def _record(bench: Bench, symbols: int, result: dict[str, Any]) -> None:
     latency: dict[str, dict[str, float]] = result["latency_ms"]
     stages = "; ".join(
         f"{stage} p50 {latency[stage]['p50']:.0f}, p99 {latency[stage]['p99']:.0f} ms"
         for stage in ("features", "prediction")
     )
-    count = f"{latency['websocket']['n']} seconds, {symbols} symbol{'s' * (symbols > 1)}, the trainer at work; {stages}"
+    count = f"{latency['websocket']['n']} seconds, {symbols} symbol{'s' * (symbols > 1)}, the trainer runs; {stages}"
     aims = (15.0, 60.0) if symbols == 1 else (None, None)
     for share, aim in zip(("p50", "p99"), aims, strict=True):
-        bench.note(f"closed → WebSocket client, {symbols} symbol{'s' * (symbols > 1)}, {share}",
+        bench.record(f"closed → WebSocket client, {symbols} symbol{'s' * (symbols > 1)}, {share}",
                    latency["websocket"][share], "ms", target=aim, baseline=count)  # fmt: skip

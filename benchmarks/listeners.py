@@ -1,6 +1,6 @@
-"""Many WebSocket clients in one process. `python -m benchmarks.listeners PORT CLIENTS SECONDS` prints their latencies.
+"""Many WebSocket clients in one process: `python -m benchmarks.listeners PORT CLIENTS SECONDS` prints latencies.
 
-Bare sockets that note when an update came; the wall time of its close is read from the update itself, once per update.
+Bare sockets that take the time of each update; the wall time of its close is read from the update itself.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ UPGRADE = (
 UPDATE, CLOSED = b'{"type":"update"', b'"closed_ms":'
 
 
-class Listening(asyncio.Protocol):
+class StreamConnection(asyncio.Protocol):
     """One client."""
 
     def __init__(self) -> None:
         self.latencies_ms: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the stream."""
+        """Request the stream."""
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
         self.transport.write(UPGRADE)
 
     def data_received(self, data: bytes) -> None:
-        """Note an update; it comes in one piece on the loopback."""
+        """Take the time of an update; it comes in one piece on the loopback."""
         now_ms = 1000.0 * time.time()
         if UPDATE in data[:40]:
             self.latencies_ms.append(now_ms - closed_ms(data))
@@ -47,22 +47,22 @@ def closed_ms(data: bytes) -> float:
 
 
 async def main(port: int, clients: int, seconds: float) -> None:
-    """Listen and print {updates_least, updates_most, p50_ms, p99_ms, slowest_ms, fastest_ms: means of clients}."""
+    """Run the clients and print {updates_least, updates_most, p50_ms, p99_ms, slowest_ms, fastest_ms}."""
     loop = asyncio.get_running_loop()
-    listening = [(await loop.create_connection(Listening, "127.0.0.1", port))[1] for _ in range(clients)]
+    connections = [(await loop.create_connection(StreamConnection, "127.0.0.1", port))[1] for _ in range(clients)]
     await asyncio.sleep(2.0)
-    for one in listening:
+    for one in connections:
         one.latencies_ms.clear()
     await asyncio.sleep(seconds)
-    every = np.concatenate([one.latencies_ms for one in listening])
-    means = [float(np.mean(one.latencies_ms)) if one.latencies_ms else float("inf") for one in listening]
-    counts = [len(one.latencies_ms) for one in listening]
+    every = np.concatenate([one.latencies_ms for one in connections])
+    means = [float(np.mean(one.latencies_ms)) if one.latencies_ms else float("inf") for one in connections]
+    counts = [len(one.latencies_ms) for one in connections]
     p50, p99 = np.percentile(every, [50, 99])
     print(json.dumps({
         "updates_least": min(counts), "updates_most": max(counts), "p50_ms": p50, "p99_ms": p99,
         "slowest_ms": max(means), "fastest_ms": min(means),
     }))  # fmt: skip
-    for one in listening:
+    for one in connections:
         one.transport.abort()
 
 

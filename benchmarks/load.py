@@ -1,6 +1,7 @@
-"""Many HTTP clients in one process. `python -m benchmarks.load PORT CONNECTIONS SECONDS` prints {rate, p50_ms, p99_ms}.
+"""Many HTTP clients in one process: `python -m benchmarks.load PORT CONNECTIONS SECONDS` prints their latencies.
 
-A connection asks again as soon as it has its answer. Bare sockets: a client library would cost more than the server.
+A connection sends the next request as soon as it has its answer. Bare sockets: a client library would
+cost more than the server.
 """
 
 import asyncio
@@ -15,38 +16,38 @@ PATH = "/v1/predictions/latest"
 REQUEST = f"GET {PATH}?symbol=BTCUSDT HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n".encode()
 
 
-class Asking(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, took_s: list[float], until_s: float) -> None:
         self._took_s, self._until_s = took_s, until_s
-        self._had, self._wanted, self._asked_s = b"", 0, 0.0
+        self._received, self._size, self._sent_s = b"", 0, 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the first time."""
+        """Send the first request."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._ask()
+        self._request()
 
-    def _ask(self) -> None:
-        self._had, self._wanted, self._asked_s = b"", 0, time.perf_counter()
+    def _request(self) -> None:
+        self._received, self._size, self._sent_s = b"", 0, time.perf_counter()
         self._transport.write(REQUEST)
 
     def data_received(self, data: bytes) -> None:
-        """Ask again once the answer is whole."""
-        self._had += data
-        self._wanted = self._wanted or size_of(self._had)
-        if not self._wanted or len(self._had) < self._wanted:
+        """Send the next request once the answer is complete."""
+        self._received += data
+        self._size = self._size or size_of(self._received)
+        if not self._size or len(self._received) < self._size:
             return
         now = time.perf_counter()
-        self._took_s.append(now - self._asked_s)
+        self._took_s.append(now - self._sent_s)
         if now < self._until_s:
-            self._ask()
+            self._request()
         else:
             self._transport.close()
 
 
-def size_of(had: bytes) -> int:
-    r"""Return the bytes of an answer, its head included; 0 while the head is not whole.
+def size_of(received: bytes) -> int:
+    r"""Return the bytes of an answer, head included; 0 while the head is not complete.
 
     >>> size_of(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc")
     41
@@ -55,10 +56,10 @@ def size_of(had: bytes) -> int:
         ValueError: the answer is not 200, or does not say its length.
 
     """
-    end = had.find(b"\r\n\r\n")
+    end = received.find(b"\r\n\r\n")
     if end < 0:
         return 0
-    head = had[:end].lower()
+    head = received[:end].lower()
     if b" 200 " not in head[:16]:
         raise ValueError(f"answer {head[:40]!r}")
     at = head.index(b"content-length:") + 15
@@ -66,11 +67,11 @@ def size_of(had: bytes) -> int:
 
 
 async def main(port: int, connections: int, seconds: float) -> None:
-    """Load a server and print what it took."""
+    """Load a server and print {rate, p50_ms, p99_ms}."""
     took_s: list[float] = []
     loop, until_s = asyncio.get_running_loop(), time.perf_counter() + seconds
     for _ in range(connections):
-        await loop.create_connection(lambda: Asking(took_s, until_s), "127.0.0.1", port)
+        await loop.create_connection(lambda: LoadConnection(took_s, until_s), "127.0.0.1", port)
     await asyncio.sleep(seconds + 0.3)
     p50, p99 = np.percentile(took_s, [50, 99])
     print(json.dumps({"rate": len(took_s) / seconds, "p50_ms": 1e3 * p50, "p99_ms": 1e3 * p99}))

@@ -1,7 +1,7 @@
-"""One model call. What enters: the packaged release; what leaves: its price beside bare XLA and `keras.predict`.
+"""Time of one model call, compared with bare XLA and `keras.predict`.
 
 All three take turns on the same rows. Bare XLA is a concrete function compiled for exactly that batch, called with a
-tensor made from a ready array, its answer taken back as one; ours also pads, packs and unpacks.
+tensor made from a ready array, its answer converted back to one; ours also pads, packs and unpacks.
 """
 
 import statistics
@@ -20,10 +20,10 @@ BATCHES = (1, 2, 4, 10, 16, 40, 64, 100, 200, 256)
 
 
 def run(bench: Bench) -> None:
-    """Measure every batch size; the target is held against the worst of them."""
+    """Measure every batch size; the target applies to the worst of them."""
     parameters = unpack(releases.packaged()[0].artifact)
     model, keras = compiled_model(parameters), equivalent(parameters)
-    rounds = int(bench.of(400, 60))
+    rounds = int(bench.amount(400, 60))
     ratios, against = {}, {}
     for batch in BATCHES:
         ours, bare, theirs = _times(parameters, model, keras, batch, rounds)
@@ -32,9 +32,9 @@ def run(bench: Bench) -> None:
         bench.say("batch {}: ours {:.3f}, bare XLA {:.3f}, keras.predict {:.1f} ms".format(batch, *figures))
     worst, least = max(ratios, key=ratios.__getitem__), min(against, key=against.__getitem__)
     typical, usual = statistics.median(ratios.values()), statistics.median(against.values())
-    bench.note("model call ÷ bare XLA, worst batch ≤ 256", ratios[worst], "×", target=1.3,
+    bench.record("model call ÷ bare XLA, worst batch ≤ 256", ratios[worst], "×", target=1.3,
                baseline=f"at {worst} rows; median of sizes {typical:.2f}; {rounds} alternating calls each")  # fmt: skip
-    bench.note("keras.predict ÷ model call, worst batch ≤ 256", against[least], "×", target=100.0, bound="least",
+    bench.record("keras.predict ÷ model call, worst batch ≤ 256", against[least], "×", target=100.0, bound="least",
                baseline=f"at {least} rows; median of sizes {usual:.0f}")  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def _times(parameters: Parameters, model: Model, keras: Any, batch: int, rounds:
     exact = compiled_model(parameters, (batch,))._functions[batch]  # noqa: SLF001 – the bare call is what is asked for
     constant = tensorflow().constant
     ours, bare = alternating(lambda: model(rows, volatility), lambda: exact(constant(packed)).numpy(), rounds)
-    theirs = statistics.median(taken(lambda: keras.predict(rows, verbose=0), 5 + rounds // 20))
+    theirs = statistics.median(times_s(lambda: keras.predict(rows, verbose=0), 5 + rounds // 20))
     return ours, bare, theirs
 
 
@@ -55,14 +55,14 @@ def _rows(parameters: Parameters, batch: int) -> tuple[Any, Any]:
     return rows, random.uniform(1e-5, 1e-4, batch)
 
 
-def taken(call: Callable[[], Any], rounds: int) -> list[float]:
+def times_s(call: Callable[[], Any], rounds: int) -> list[float]:
     """Return how long each of some calls took, s; the first three are not counted."""
     times = []
     for number in range(rounds + 3):
-        began = time.perf_counter()
+        started_s = time.perf_counter()
         call()
         if number >= 3:
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - started_s)
     return times
 
 
@@ -71,7 +71,7 @@ def alternating(first: Callable[[], Any], second: Callable[[], Any], rounds: int
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(max(1, rounds // 10)):
         for call, kept in zip((first, second), times, strict=True):
-            kept += taken(call, 10)
+            kept += times_s(call, 10)
     return statistics.median(times[0]), statistics.median(times[1])
 
 

@@ -1,6 +1,6 @@
-"""The API over a board that is fed here, or a bare Starlette. `python -m benchmarks.server KIND PORT [SYMBOLS]`.
+"""Servers under load: `python -m benchmarks.server KIND PORT`.
 
-KIND is `api` or `bare`. Both run on the API's own uvicorn; `bare` answers the same bytes from one route.
+KIND is `api`, the API over a board of its own, or `bare`, a Starlette route with the same bytes on the same uvicorn.
 """
 
 import asyncio
@@ -48,9 +48,9 @@ async def main(kind: str, port: int) -> None:
     """Serve until SIGTERM."""
     settings = Settings(api_rate_limit=0)
     board = examples.board(settings)
-    door = server_for(create_app(settings, board) if kind == "api" else bare())
+    server = server_for(create_app(settings, board) if kind == "api" else bare())
     tasks = [asyncio.create_task(feed(board))] if kind == "api" else []
-    serving = asyncio.create_task(door.serve_until_cancelled(listening("127.0.0.1", port)))
+    serving = asyncio.create_task(server.serve_until_cancelled(listening("127.0.0.1", port)))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     await asyncio.wait([serving])
     for task in tasks:

@@ -1,7 +1,7 @@
-"""Where a batch's time goes. What enters: batches of 100 symbols × 30 ticks; what leaves: milliseconds per step.
+"""Time of each step of the worker on batches of 100 symbols × 30 ticks.
 
 The steps of the worker one after the other in this process, with nothing around them: no Kafka, no Faust, no disk.
-What a batch costs in a running worker beyond their sum (`throughput`) is the price of the hops.
+What a batch costs in a running worker beyond their sum (`throughput`) is the cost of the hops.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ SYMBOLS, TRADES, QUOTES = 100, 10, 20
 ZSTD_LEVEL = 3  # aiokafka's
 
 
-class Clock:
+class StepTimes:
     """Seconds per step, once it counts."""
 
     def __init__(self) -> None:
@@ -42,61 +42,61 @@ class Clock:
     @contextmanager
     def of(self, step: str) -> Iterator[None]:
         """Time one step."""
-        began = time.perf_counter()
+        started_s = time.perf_counter()
         yield
         if self.counts:
-            self.spent_s[step] += time.perf_counter() - began
+            self.spent_s[step] += time.perf_counter() - started_s
 
 
 def run(bench: Bench) -> None:
-    """Walk batches through every step; the first half only warms up."""
-    count = int(bench.of(700, 120))
-    clock = asyncio.run(_walked(count))
-    each_ms = {step: 1e3 * spent / (count - count // 2) for step, spent in clock.spent_s.items()}
+    """Run batches through every step; the first half only warms up."""
+    count = int(bench.amount(700, 120))
+    times = asyncio.run(_run_steps(count))
+    each_ms = {step: 1e3 * spent / (count - count // 2) for step, spent in times.spent_s.items()}
     parts = ", ".join(f"{step} {spent:.1f}" for step, spent in each_ms.items())
-    bench.note(f"a batch of {SYMBOLS} symbols × {TRADES + QUOTES} ticks, every step of the worker",
+    bench.record(f"a batch of {SYMBOLS} symbols × {TRADES + QUOTES} ticks, every step of the worker",
                sum(each_ms.values()), "ms", baseline=parts)  # fmt: skip
 
 
-async def _walked(count: int) -> Clock:
-    of, clock = Settings(symbols=tuple(f"S{n}" for n in range(SYMBOLS)), partitions=1), Clock()
-    market, ensemble = Market(SYMBOLS, TRADES, QUOTES), ServingModels(of)
+async def _run_steps(count: int) -> StepTimes:
+    settings, times = Settings(symbols=tuple(f"S{n}" for n in range(SYMBOLS)), partitions=1), StepTimes()
+    market, serving = Market(SYMBOLS, TRADES, QUOTES), ServingModels(settings)
     for release in releases.packaged():
-        ensemble.registry.update(release)
-    await ensemble._swap()  # noqa: SLF001 – the line-up without a Kafka to read releases from
-    windows, settlements = SymbolWindows(), Settlements(of.horizons_s, LEVELS, of.scores_halflife_s)
+        serving.registry.update(release)
+    await serving._swap()  # noqa: SLF001 – the line-up without a Kafka to read releases from
+    windows, settlements = SymbolWindows(), Settlements(settings.horizons_s, LEVELS, settings.scores_halflife_s)
     ticks, features = msgspec.json.Decoder(TickBatch).decode, msgspec.json.Decoder(FeatureBatch).decode
     predictions, learned = msgspec.json.Decoder(PredictionBatch).decode, b""
     freeze_memory()
     for number in range(count):
-        clock.counts = number >= count // 2
+        times.counts = number >= count // 2
         second = START + number
         sent = payload(0, second, 1e3 * (second + 1), body(market.second(second)))
-        with clock.of("decode"):
+        with times.of("decode"):
             batch = ticks(sent)
-        with clock.of("windows and features"):
+        with times.of("windows and features"):
             windows.update(batch)
             made = feature_batch(batch, windows.feature_rows(), 1.0)
-        sent = _sent(clock, made)
-        with clock.of("decode"):
+        sent = _encode(times, made)
+        with times.of("decode"):
             made = features(sent)
-        with clock.of("all models"):
+        with times.of("all models"):
             calibration = calibration_of(learned) if learned else None
-            forecast = predict(made, ensemble.lineup(second), calibration, 1.0)
-        sent = _sent(clock, forecast)
-        with clock.of("decode"):
+            forecast = predict(made, serving.lineup(second), calibration, 1.0)
+        sent = _encode(times, forecast)
+        with times.of("decode"):
             forecast = predictions(sent)
-        with clock.of("settlement and scores"):
+        with times.of("settlement and scores"):
             outcome = outcome_batch(forecast, *settlements.settle(forecast), 1.0)
             settlements.pending_record(forecast)
             learned = settlements.scores_record()
-        _sent(clock, outcome)
-    return clock
+        _encode(times, outcome)
+    return times
 
 
-def _sent(clock: Clock, record: msgspec.Struct) -> bytes:
-    with clock.of("encode"):
+def _encode(times: StepTimes, record: msgspec.Struct) -> bytes:
+    with times.of("encode"):
         value = encode(record)
-    with clock.of("compress"):
+    with times.of("compress"):
         zstd.compress(value, ZSTD_LEVEL)
     return value

@@ -1,6 +1,6 @@
-"""Ticks a second through one worker. What enters: ticks waiting in Kafka; what leaves: ticks/s, and the peers' ratio.
+"""Throughput of one worker on ticks that wait in Kafka, compared with plain Faust and Quix Streams.
 
-Our worker does windows, features, all models and the settlement; each result is acknowledged before the next. The
+The worker does windows, features, all models and the settlement; each result is acknowledged before the next. The
 peers do less: plain Faust updates one table entry per tick, Quix Streams keeps a one-second tumbling window. All read
 the same ticks from the same broker, and every rate counts from the first result to the last, without the start.
 """
@@ -15,8 +15,9 @@ from pathlib import Path
 from app.kafka import topics
 from app.kafka.clients import producer
 from app.settings import Settings
-from benchmarks.bench import HOME, Bench, SkippedError, running, until
-from benchmarks.pipeline import House, drained
+from benchmarks import topic_io
+from benchmarks.bench import HOME, Bench, SkippedError, running
+from benchmarks.processes import NotReadyError, Processes, until
 from benchmarks.ticks import START, Market, body, one_by_one, payload
 
 PARTITIONS = 8
@@ -29,52 +30,54 @@ VENV = HOME.parent / "bench-venv"
 def run(bench: Bench) -> None:
     """Measure the worker and both peers on one broker."""
     with bench.kafka() as kafka:
-        batches = int(bench.of(1600, 240))
+        batches = int(bench.amount(1600, 240))
         ours = asyncio.run(_worker(bench, kafka, batches, symbols=100))
         small = asyncio.run(_worker(bench, kafka, batches, symbols=12))
-        bench.note("worker, batches of 100 symbols × 30 ticks", ours, "ticks/s",
+        bench.record("worker, batches of 100 symbols × 30 ticks", ours, "ticks/s",
                    baseline=f"{batches} batches over {PARTITIONS} partitions")  # fmt: skip
-        bench.note("worker, batches of 12 symbols × 30 ticks", small, "ticks/s",
+        bench.record("worker, batches of 12 symbols × 30 ticks", small, "ticks/s",
                    baseline=f"a hundred symbols over {PARTITIONS} partitions")  # fmt: skip
         for name, least, count in (("Quix Streams", 15.0, 300_000), ("plain Faust", 150.0, 30_000)):
-            count = int(bench.of(count, count / 5))
+            count = int(bench.amount(count, count / 5))
             try:
                 theirs = asyncio.run(_peer(bench, kafka, name, count))
-            except SkippedError as reason:
+            except (SkippedError, NotReadyError) as reason:
                 bench.say(f"{name} skipped: {reason}")
                 continue
-            bench.note(f"worker ÷ {name}", ours / theirs, "×", target=least, bound="least",
+            bench.record(f"worker ÷ {name}", ours / theirs, "×", target=least, bound="least",
                        baseline=f"{name} {theirs:,.0f} ticks/s of {count:,} ticks")  # fmt: skip
 
 
 async def _worker(bench: Bench, kafka: str, batches: int, symbols: int) -> float:
-    """Return ticks/s of our worker over batches that wait for it."""
-    with House(bench.folder, kafka, f"ours{symbols}", partitions=PARTITIONS) as house:
-        await topics.ensure(house.settings)
+    """Return ticks/s of the worker over batches that wait in Kafka."""
+    with Processes(bench.folder, kafka, f"ours{symbols}", partitions=PARTITIONS) as processes:
+        await topics.ensure(processes.settings)
         bench.say(f"filling {batches} batches of {symbols} symbols × {TRADES + QUOTES} ticks")
-        await _fill(house, batches, symbols)
+        await _fill(processes.settings, batches, symbols)
         bench.say("the worker starts and runs")
-        await asyncio.to_thread(house.start_worker)
-        await drained(house, topics.PREDICTIONS, batches)
-        written = await house.written(topics.PREDICTIONS)
-    if len(written) < batches:
-        raise SkippedError(f"{len(written)} of {batches} batches predicted: {house.tail('worker')}")
-    return (batches - 1) * symbols * (TRADES + QUOTES) / ((written[-1].at_ms - written[0].at_ms) / 1000.0)
+        await asyncio.to_thread(processes.start_worker)
+        await topic_io.drain(processes.settings, topics.PREDICTIONS, batches)
+        predicted = await topic_io.appended(processes.settings, topics.PREDICTIONS)
+    if len(predicted) < batches:
+        raise SkippedError(f"{len(predicted)} of {batches} batches predicted: {processes.tail('worker')}")
+    return (
+        (batches - 1) * symbols * (TRADES + QUOTES) / ((predicted[-1].appended_ms - predicted[0].appended_ms) / 1000.0)
+    )
 
 
-async def _fill(house: House, batches: int, symbols: int) -> None:
+async def _fill(settings: Settings, batches: int, symbols: int) -> None:
     markets = [Market(symbols, TRADES, QUOTES, seed) for seed in range(PARTITIONS)]
-    async with house.sending() as send:
+    async with topic_io.sending(settings) as sender:
         for number in range(batches // PARTITIONS):
             second = START + number
             for partition, market in enumerate(markets):
                 value = payload(partition, second, 1000.0 * (second + 1), body(market.second(second)))
-                sent = await send(partition, value)
+                sent = await sender.enqueue(value, partition)
         await sent
 
 
 async def _peer(bench: Bench, kafka: str, name: str, count: int) -> float:
-    """Return ticks/s of a peer; its own process says them in its last line."""
+    """Return ticks/s of a peer, which its process prints in its last line."""
     topic = name.replace(" ", "-").lower()
     python = await asyncio.to_thread(_quix, bench) if name == "Quix Streams" else sys.executable
     bench.say(f"{name}: filling {count} ticks, one message each")
@@ -85,12 +88,12 @@ async def _peer(bench: Bench, kafka: str, name: str, count: int) -> float:
     command = [python, str(script), kafka, topic, str(count), str(folder)]
     bench.say(f"{name} runs")
     with running(command, log, cwd=folder):
-        line = await asyncio.to_thread(until, lambda: _said(log), f"{name} to finish; its log: {log}", 300.0)
+        line = await asyncio.to_thread(until, lambda: _printed_rate(log), f"{name} to finish; its log: {log}", 300.0)
     return float(line)
 
 
-def _said(log: Path) -> str:
-    """Return the rate in a log, "" before it is there; Faust puts a stamp before what is printed."""
+def _printed_rate(log: Path) -> str:
+    """Return the rate in a log, "" before it is there; Faust puts a time before what is printed."""
     found = re.search(r'\{"ticks_per_s": ([0-9.e+]+)\}', log.read_text(errors="replace"))
     return found[1] if found else ""
 

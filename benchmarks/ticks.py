@@ -1,7 +1,4 @@
-"""A market out of thin air, ready to send. What enters: symbols and seconds; what leaves: payloads of `btc.ticks`.
-
-The same numbers serve our batches and, one message per tick, the peers.
-"""
+"""Random markets as payloads of `btc.ticks` and, for the peers, as one message per tick."""
 
 from collections.abc import Iterator
 
@@ -60,12 +57,12 @@ class Market:
 
 
 def body(symbols: dict[str, Ticks]) -> bytes:
-    """Return the part of a batch that takes long to encode."""
+    """Return a batch's symbols encoded: the part that takes long."""
     return msgspec.json.encode(symbols)
 
 
 def payload(partition: int, second: int, closed_ms: float, symbols: bytes) -> bytes:
-    """Return a batch as it travels, around a body that was encoded before.
+    """Return a batch as on the wire, around a body that was encoded before.
 
     >>> payload(2, 5, 6050.0, b"{}")
     b'{"partition":2,"second":5,"closed_ms":6050.0,"generation":1,"symbols":{}}'
@@ -76,7 +73,7 @@ def payload(partition: int, second: int, closed_ms: float, symbols: bytes) -> by
 
 
 def one_by_one(symbols: dict[str, Ticks]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the trades and quotes of a second as the peers take them: symbol, {symbol, time_ms, price, quantity}."""
+    """Yield the trades and quotes of a second as the peers read them: symbol, {symbol, time_ms, price, quantity}."""
     for name, ticks in symbols.items():
         trades, quotes = ticks.trades, ticks.quotes
         for time_ms, price, quantity in zip(

@@ -1,9 +1,9 @@
-"""The pure parts of the benchmarks: figures, load, what a table says."""
+"""Pure functions of the benchmarks: figures, tables, payloads."""
 
 import msgspec
 
 from app.records import TickBatch
-from benchmarks.figures import Figure, markdown, merged, percentile, rows, written
+from benchmarks.figures import Figure, markdown, merged, number_text, percentile, rows
 from benchmarks.listeners import closed_ms
 from benchmarks.load import size_of
 from benchmarks.ticks import Market, body, one_by_one, payload
@@ -20,10 +20,10 @@ def test_a_figure_knows_on_which_side_of_its_target_it_lies() -> None:
     assert _figure(value=1.4).met is False
     assert _figure(value=1.4, bound="least").met is True
     assert _figure(target=None).met is None
-    assert _figure(target=5000.0, unit="symbols", bound="least").aim == "≥ 5,000 symbols"
+    assert _figure(target=5000.0, unit="symbols", bound="least").target_text == "≥ 5,000 symbols"
 
 
-def test_the_table_says_what_is_met_and_what_is_short() -> None:
+def test_the_table_shows_what_is_met_and_what_is_short() -> None:
     """Each row holds the figure, its target, the verdict, the load and the baseline; a pipe does not break it."""
     (row,) = rows([_figure(value=1.4, load=3.14, baseline="a|b", quick=True)])
     assert row == ("model: call (quick)", "1.4 ×", "≤ 1.3 ×", "short", "3.1", "a|b")
@@ -37,9 +37,9 @@ def test_measuring_one_benchmark_again_keeps_the_others() -> None:
     assert [(figure.benchmark, figure.what) for figure in after] == [("model", "new"), ("api", "old")]
 
 
-def test_numbers_are_written_with_the_digits_they_deserve() -> None:
+def test_numbers_are_rounded_to_about_three_digits() -> None:
     """Large numbers carry separators and no decimals, small ones two or three."""
-    assert [written(value) for value in (0.0, 0.0123, 1.3, 14.26, 565_000.4)] == [
+    assert [number_text(value) for value in (0.0, 0.0123, 1.3, 14.26, 565_000.4)] == [
         "0",
         "0.012",
         "1.3",
@@ -49,7 +49,7 @@ def test_numbers_are_written_with_the_digits_they_deserve() -> None:
     assert percentile(range(101), 99) == 99.0
 
 
-def test_a_made_payload_is_a_batch_of_the_wire() -> None:
+def test_an_assembled_payload_is_a_batch_of_the_wire() -> None:
     """The batch put together from an encoded body decodes to the record, and the peers get as many ticks."""
     market = Market(symbols=3, trades=2, quotes=4)
     ticks = market.second(1_750_000_000)

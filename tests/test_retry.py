@@ -89,3 +89,16 @@ async def test_a_connection_that_had_worked_starts_the_backoff_anew(
     assert [round(wait) for wait in waits] == pytest.approx([1, 1, 2, 1], abs=0.6)
     assert waits[2] > 1.9
     assert waits[3] < 1.1
+
+
+async def test_a_caller_may_report_failures_in_its_own_words(waits: list[float]) -> None:
+    """Each failure is handed over once, and neither logged nor counted a second time."""
+    left, reported = [OSError("first"), OSError("second")], list[str]()
+    counted = metrics.ERRORS.labels("own", "OSError")
+
+    async def step() -> None:
+        if left:
+            raise left.pop(0)
+
+    await retry.keep_running(step, "write", process="own", on=OSError, on_failure=lambda e: reported.append(str(e)))
+    assert (reported, counted._value.get(), len(waits)) == (["first", "second"], 0.0, 2)

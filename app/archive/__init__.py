@@ -1,1 +1,1 @@
-"""The archive: Kafka → Parquet, exactly once by file names; `keeper` is the process, `query` the way to ask."""
+"""Archive of the topics in Parquet: every message in exactly one file, and SQL over them."""

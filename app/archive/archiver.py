@@ -1,17 +1,16 @@
-"""Kafka → Parquet. What enters: ticks, features, predictions, outcomes; what leaves: a file per hour and partition.
+"""Archiver: ticks, features, predictions and outcomes from Kafka into Parquet, a file per hour and partition.
 
-A kill −9 at any moment leaves every message in exactly one file: files are renamed into place whole, and their names
-(`ledger`) say from which offset to go on. While a disk is full nothing is read on and nothing is lost: what is
-held stays held, the rest stays in Kafka.
+A kill −9 at any moment leaves every message in exactly one file: files get their names only when they are complete, and
+the names (`segments`) say from which offset to continue. While a disk is full nothing more is read and nothing is lost:
+the buffers stay in memory, the rest stays in Kafka.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from filelock import FileLock, Timeout
 
@@ -23,41 +22,41 @@ from app.archive.writer import Writer
 from app.kafka import topics
 from app.kafka.clients import BATCHED_FETCH, assigned_consumer
 from app.logs import logger
+from app.retry import keep_running
 from app.service.heartbeat import ProcessStatus
 from app.service.lifecycle import StartupError
 from app.settings import Settings
 
 TOPICS = (topics.TICKS, topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES)
-HELD_MAX_BYTES = 96 * 2**20
-BROKER_WAIT_S = 2.0
+BUFFERED_MAX_BYTES = 96 * 2**20
 log = logger("archive")
 
 
 async def run(settings: Settings, process_status: ProcessStatus | None = None) -> None:
-    """Archive until cancelled; what is held is written before it returns.
+    """Archive until cancelled; the buffers are written before it returns.
 
     Raises:
         StartupError: another process writes this archive, or a file of it is damaged.
 
     """
-    archive = Archive(settings)
+    archiver = Archiver(settings)
     if process_status:
-        process_status.progress = archive.progress
+        process_status.progress = archiver.progress
     try:
-        await archive.run()
+        await archiver.run()
     except ArchiveError as error:
         raise StartupError(str(error)) from error
 
 
-class Archive:
+class Archiver:
     """The one process that writes a source's archive."""
 
-    def __init__(self, settings: Settings, *, held_max_bytes: int = HELD_MAX_BYTES) -> None:
+    def __init__(self, settings: Settings, *, buffered_max_bytes: int = BUFFERED_MAX_BYTES) -> None:
         names = "second", "lag", "rows", "files", "size_mb", "skipped", "gaps", "stalled"
         self.progress: dict[str, float] = dict.fromkeys(names, 0.0)
-        self._settings, self._held_max_bytes = settings, held_max_bytes
-        self._root = segments.folder(settings)
-        self._lines: dict[TopicPartition, PartitionBuffer] = {}
+        self._settings, self._buffered_max_bytes = settings, buffered_max_bytes
+        self._root = segments.archive_folder(settings)
+        self._buffers: dict[TopicPartition, PartitionBuffer] = {}
         self._writer = Writer(self._root, settings, [one.full_name(settings) for one in TOPICS], self.progress)
 
     async def run(self) -> None:
@@ -65,114 +64,105 @@ class Archive:
 
         Raises:
             ArchiveError: another process writes this archive, or a file of it is damaged.
-            TopicError: Kafka does not answer, or its topics are not those of the walk.
+            TopicError: Kafka does not answer, or its topics are not as needed.
 
         """
-        with _alone(self._root):
+        with _locked(self._root):
             await topics.ensure(self._settings, TOPICS)
             await asyncio.to_thread(self._resume)
             try:
-                await self._follow()
+                await keep_running(self._follow, "read the topics", process="archive", on=KafkaError)
             finally:
-                await self._writer.close(self._lines.values())
+                await self._writer.close(self._buffers.values())
 
     def _resume(self) -> None:
         for spec in TOPICS:
             topic = spec.full_name(self._settings)
-            if swept := segments.sweep(self._root, topic):
-                log.info("removed what an interrupted run left behind", topic=topic, files=swept)
+            if removed := segments.remove_leftovers(self._root, topic):
+                log.info("removed the files that an interrupted run left", topic=topic, files=removed)
             last = segments.newest(segments.segments(self._root, topic))
             for number in range(spec.partitions(self._settings)):
-                place, segment = TopicPartition(topic, number), last.get(number)
-                note = parquet.note_of(self._root / segment.name) if segment else None
-                self._lines[place] = PartitionBuffer.resumed(place, spec.name, segment, note)
+                partition, segment = TopicPartition(topic, number), last.get(number)
+                footer = parquet.read_footer(self._root / segment.name) if segment else None
+                self._buffers[partition] = PartitionBuffer.resumed(partition, spec.name, segment, footer)
 
     async def _follow(self) -> None:
-        while True:
-            try:
-                await self._follow_once()
-            except KafkaError as error:
-                metrics.ERRORS.labels("archive", type(error).__name__).inc()
-                log.warning("Kafka fails, trying again", reason=str(error), in_s=BROKER_WAIT_S)
-            await asyncio.sleep(BROKER_WAIT_S)
-
-    async def _follow_once(self) -> None:
         consumer = assigned_consumer(self._settings, **BATCHED_FETCH)
         try:
             await consumer.start()
-            consumer.assign(list(self._lines))
-            for place, line in self._lines.items():
-                if line.next is not None:
-                    consumer.seek(place, line.next - 1)  # the last one again: is it still the same?
+            consumer.assign(list(self._buffers))
+            for partition, buffer in self._buffers.items():
+                if buffer.next is not None:
+                    consumer.seek(partition, buffer.next - 1)  # the last one again: is it still the same?
             while True:
-                await self._turn(consumer)
+                await self._poll(consumer)
         finally:
             await consumer.stop()
 
-    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         fetched = await consumer.getmany(timeout_ms=250, max_records=500)
-        for place, messages in fetched.items():
+        for partition, messages in fetched.items():
             for message in messages:
-                if not await self._take(consumer, self._lines[place], message):
+                if not await self._append(consumer, self._buffers[partition], message):
                     break
-        await self._writer.write_due(self._lines.values())
-        self.progress["lag"] = float(sum(self._behind(consumer)))
+        await self._writer.write_due(self._buffers.values())
+        self.progress["lag"] = float(sum(self._lags(consumer)))
 
-    def _behind(self, consumer: AIOKafkaConsumer) -> Iterator[int]:
-        for place, line in self._lines.items():
-            end = consumer.highwater(place)
-            if end is not None and line.next is not None:
-                yield max(end - line.next, 0)
+    def _lags(self, consumer: AIOKafkaConsumer) -> Iterator[int]:
+        for partition, buffer in self._buffers.items():
+            end = consumer.highwater(partition)
+            if end is not None and buffer.next is not None:
+                yield max(end - buffer.next, 0)
 
-    async def _take(self, consumer: AIOKafkaConsumer, line: PartitionBuffer, message: Any) -> bool:
-        """Take one message; False: what else was fetched of this partition is to be read again."""
-        if line.next is not None and message.offset < line.next:
-            if message.offset == line.next - 1 and message.timestamp == line.written_ms:
+    async def _append(self, consumer: AIOKafkaConsumer, buffer: PartitionBuffer, message: ConsumerRecord) -> bool:
+        """Append one message; False: what else was fetched of this partition has to be read again."""
+        if buffer.next is not None and message.offset < buffer.next:
+            if message.offset == buffer.next - 1 and message.timestamp == buffer.written_ms:
                 return True
-            await self._begin_anew(consumer, line, message)
+            await self._start_epoch(consumer, buffer, message)
             return False
-        await self._count_gap(consumer, line, message.offset)
-        batch = line.decoded(message, live=self._settings.speed == 1.0)
-        if not line.belongs(batch):
-            await self._writer.write(line)
+        await self._count_gap(consumer, buffer, message.offset)
+        batch = buffer.decode(message, live=self._settings.speed == 1.0)
+        if not buffer.fits(batch):
+            await self._writer.write(buffer)
             self._writer.hour_ended()
-        self._count(line, line.take(message, batch))
-        if sum(one.size_bytes for one in self._lines.values()) > self._held_max_bytes:
-            await self._writer.write(max(self._lines.values(), key=lambda one: one.size_bytes))
+        self._count(buffer, buffer.append(message, batch))
+        if sum(one.size_bytes for one in self._buffers.values()) > self._buffered_max_bytes:
+            await self._writer.write(max(self._buffers.values(), key=lambda one: one.size_bytes))
         return True
 
-    async def _begin_anew(self, consumer: AIOKafkaConsumer, line: PartitionBuffer, message: Any) -> None:
-        await self._writer.write(line)
+    async def _start_epoch(self, consumer: AIOKafkaConsumer, buffer: PartitionBuffer, message: ConsumerRecord) -> None:
+        await self._writer.write(buffer)
         log.warning(
-            "the topic was made anew: its offsets start again; it is archived from its beginning, as a new epoch",
-            topic=line.place.topic, partition=line.place.partition, archived_to=(line.next or 0) - 1,
-            found=message.offset, epoch=line.epoch + 1,
+            "the topic was created again: its offsets start again; it is archived from its beginning, as a new epoch",
+            topic=buffer.partition.topic, partition=buffer.partition.partition, archived_to=(buffer.next or 0) - 1,
+            found=message.offset, epoch=buffer.epoch + 1,
         )  # fmt: skip
-        line.begin_anew()
-        await consumer.seek_to_beginning(line.place)
+        buffer.start_epoch()
+        await consumer.seek_to_beginning(buffer.partition)
 
-    async def _count_gap(self, consumer: AIOKafkaConsumer, line: PartitionBuffer, offset: int) -> None:
-        if line.next is None or offset == line.next:
+    async def _count_gap(self, consumer: AIOKafkaConsumer, buffer: PartitionBuffer, offset: int) -> None:
+        if buffer.next is None or offset == buffer.next:
             return
-        earliest = (await consumer.beginning_offsets([line.place]))[line.place]
-        if earliest > line.next:  # otherwise a hole of the log's own: a transaction marker
+        earliest = (await consumer.beginning_offsets([buffer.partition]))[buffer.partition]
+        if earliest > buffer.next:  # otherwise only a transaction marker has this offset
             self.progress["gaps"] += 1
             metrics.ERRORS.labels("archive", "gap").inc()
             log.error(
                 "messages left Kafka before they were archived; run the archive without long pauses",
-                topic=line.place.topic, partition=line.place.partition, first=line.next, last=offset - 1,
+                topic=buffer.partition.topic, partition=buffer.partition.partition, first=buffer.next, last=offset - 1,
             )  # fmt: skip
 
-    def _count(self, line: PartitionBuffer, rows: int) -> None:
+    def _count(self, buffer: PartitionBuffer, rows: int) -> None:
         self.progress["rows"] += rows
-        self.progress["second"] = max(self.progress["second"], line.newest_second)
-        if line.skipped and line.next is not None and line.skipped[-1] == line.next - 1:
+        self.progress["second"] = max(self.progress["second"], buffer.newest_second)
+        if buffer.skipped and buffer.next is not None and buffer.skipped[-1] == buffer.next - 1:
             self.progress["skipped"] += 1
             metrics.ERRORS.labels("archive", "unreadable").inc()
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _locked(root: Path) -> Iterator[None]:
     """Hold the archive's lock; the system frees it when the process dies, however it dies."""
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / ".lock")

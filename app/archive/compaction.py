@@ -1,17 +1,17 @@
-"""Few files, not for ever. What enters: the archive's folder; what leaves: finished hours merged, old ones gone."""
+"""Compaction: the files of finished hours are merged, hours past their retention are removed."""
 
 import time
 from pathlib import Path
 
 from app.archive import parquet
-from app.archive.segments import HOUR_S, Segment, expired, mergeable, segments, sweep
+from app.archive.segments import HOUR_S, Segment, expired, mergeable, remove_leftovers, segments
 from app.logs import logger
 
 DAY_S = 86_400.0
 log = logger("archive")
 
 
-def tidy(root: Path, topics: list[str], keep_days: float, wall_s: float | None = None) -> None:
+def compact(root: Path, topics: list[str], keep_days: float, wall_s: float | None = None) -> None:
     """Remove hours older than `keep_days` before the newest one, then merge the files of finished hours.
 
     Raises:
@@ -22,7 +22,7 @@ def tidy(root: Path, topics: list[str], keep_days: float, wall_s: float | None =
     now_s = _now(listed, time.time() if wall_s is None else wall_s)
     for topic, found in listed.items():
         _remove(root, expired(found, now_s, keep_days))
-        sweep(root, topic)
+        remove_leftovers(root, topic)
         for parts in mergeable(segments(root, topic)):
             parquet.merge(root, parts)
 

@@ -1,4 +1,4 @@
-"""Parquet files that are there whole or not at all. What enters: rows and a segment; what leaves: one file, synced."""
+"""Parquet files, written atomically: under a temporary name, synced, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -14,42 +14,42 @@ from app.archive.segments import PART, Segment
 KEY = b"btc"
 ROW_GROUP_BYTES = 16 * 2**20
 MERGED_MAX_BYTES = 64 * 2**20
-NOTED = 100  # offsets of skipped messages a file remembers
+MAX_SKIPPED_OFFSETS = 100  # in a footer
 
 
 class ArchiveError(RuntimeError):
     """The archive cannot do what was asked: what, where and what to do."""
 
 
-class SegmentNote(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says of its messages, as JSON in its footer."""
+class SegmentFooter(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of a file's messages, as JSON in its Parquet footer."""
 
     messages: int
     written_ms: int  # Kafka's time of the last message: another message at that offset means another topic
     newest_second: int  # the newest second so far in this partition, exchange time
-    generation: int  # the highest of the collectors' group so far
+    generation: int  # the highest of the collectors so far
     skipped: int = 0  # messages that could not be read: they are in the range, but have no rows
     skipped_offsets: list[int] = []  # the first of them
 
 
-def write(root: Path, segment: Segment, table: pa.Table, note: SegmentNote) -> int:
+def write(root: Path, segment: Segment, table: pa.Table, footer: SegmentFooter) -> int:
     """Write a file under a temporary name, sync it, rename it, sync its folder; return its size in bytes.
 
     Raises:
-        OSError: the disk is full or broken; nothing is left behind.
+        OSError: the disk is full or broken; no file is left behind.
 
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(_named(note)), sink, **_encoding(table.schema))
+    pq.write_table(table.replace_schema_metadata(_metadata(footer)), sink, **_encoding(table.schema))
     path = root / segment.name
-    _make(path.parent)
+    _make_folder(path.parent)
     part = path.with_name(path.name + PART)
     try:
         with part.open("wb") as file:
             file.write(sink.getvalue())
             file.flush()
             os.fsync(file.fileno())
-        _settle(part, path)
+        _rename(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -61,15 +61,15 @@ def merge(root: Path, parts: list[Segment]) -> list[Segment]:
     return [_merge_one(root, group) for group in _grouped(root, parts) if len(group) > 1]
 
 
-def note_of(path: Path) -> SegmentNote:
-    """Return a file's note.
+def read_footer(path: Path) -> SegmentFooter:
+    """Return a file's footer.
 
     Raises:
         ArchiveError: the file is damaged.
 
     """
     try:
-        return msgspec.json.decode((pq.read_schema(path).metadata or {})[KEY], type=SegmentNote)
+        return msgspec.json.decode((pq.read_schema(path).metadata or {})[KEY], type=SegmentFooter)
     except (KeyError, OSError, pa.ArrowException, msgspec.MsgspecError) as error:
         raise ArchiveError(
             f"archive file {path} is damaged ({error}): move it away, its messages are fetched again from Kafka"
@@ -83,15 +83,15 @@ def _merge_one(root: Path, parts: list[Segment]) -> Segment:
     part = path.with_name(path.name + PART)
     files = [root / one.name for one in parts]
     schema = pa.unify_schemas([pq.read_schema(file).remove_metadata() for file in files])
-    note = _merged([note_of(file) for file in files])
+    footer = _merged_footer([read_footer(file) for file in files])
     try:
         with part.open("wb") as out:
-            with pq.ParquetWriter(out, schema.with_metadata(_named(note)), **_encoding(schema)) as writer:
+            with pq.ParquetWriter(out, schema.with_metadata(_metadata(footer)), **_encoding(schema)) as writer:
                 for table in _row_groups(files, schema):
                     writer.write_table(table)
             out.flush()
             os.fsync(out.fileno())
-        _settle(part, path)
+        _rename(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -101,13 +101,13 @@ def _merge_one(root: Path, parts: list[Segment]) -> Segment:
 
 
 def _row_groups(files: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
-    held: list[pa.Table] = []
+    tables: list[pa.Table] = []
     for file in files:
-        held.append(pq.ParquetFile(file).read())
-        if sum(table.nbytes for table in held) > ROW_GROUP_BYTES:
-            yield _joined(held, schema)
-            held = []
-    yield _joined(held, schema)
+        tables.append(pq.ParquetFile(file).read())
+        if sum(table.nbytes for table in tables) > ROW_GROUP_BYTES:
+            yield _joined(tables, schema)
+            tables = []
+    yield _joined(tables, schema)
 
 
 def _joined(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
@@ -115,12 +115,12 @@ def _joined(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(bare, promote_options="default").select(schema.names).combine_chunks()
 
 
-def _merged(notes: list[SegmentNote]) -> SegmentNote:
+def _merged_footer(footers: list[SegmentFooter]) -> SegmentFooter:
     return msgspec.structs.replace(
-        notes[-1],
-        messages=sum(note.messages for note in notes),
-        skipped=sum(note.skipped for note in notes),
-        skipped_offsets=[offset for note in notes for offset in note.skipped_offsets][:NOTED],
+        footers[-1],
+        messages=sum(one.messages for one in footers),
+        skipped=sum(one.skipped for one in footers),
+        skipped_offsets=[offset for one in footers for offset in one.skipped_offsets][:MAX_SKIPPED_OFFSETS],
     )
 
 
@@ -143,19 +143,19 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     return {"compression": "zstd", "use_byte_stream_split": doubles, "use_dictionary": others}
 
 
-def _named(note: SegmentNote) -> dict[bytes, bytes]:
-    return {KEY: msgspec.json.encode(note)}
+def _metadata(footer: SegmentFooter) -> dict[bytes, bytes]:
+    return {KEY: msgspec.json.encode(footer)}
 
 
-def _make(folder: Path) -> None:
-    """Make a folder and sync each one that names a new one."""
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and sync the parent of each new one."""
     new = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in new:
         _sync(one.parent)
 
 
-def _settle(part: Path, path: Path) -> None:
+def _rename(part: Path, path: Path) -> None:
     part.replace(path)
     _sync(path.parent)
 

@@ -1,22 +1,23 @@
-"""One partition's way into the archive. What enters: its messages in order; what leaves: files, ready to write."""
+"""Buffer of one partition: its messages since the last file, as rows."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from app.archive.parquet import NOTED, SegmentNote
-from app.archive.rows import SHAPES, MessagePosition, TopicRows
+from app.archive.parquet import MAX_SKIPPED_OFFSETS, SegmentFooter
+from app.archive.rows import TOPIC_ROWS, MessagePosition, TopicRows
 from app.archive.segments import HOUR_S, Segment
+from app.domain.acceptance import refusal_reason
 from app.records import Batch
 
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
-AHEAD_S = 60  # as the agents see it (`rounds.fresh`): a second that has not come yet is no second
-MESSAGE_BYTES = 4096  # what one message costs in memory beside its values
+MAX_AHEAD_S = 60  # as for the agents: a later second than the broker's time has not come yet
+MESSAGE_BYTES = 4096  # what one message takes in memory besides its values
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -28,28 +29,28 @@ UNREADABLE = (
 )
 
 
-class Ready(NamedTuple):
+class SegmentContent(NamedTuple):
     """What one file will hold."""
 
     segment: Segment
     table: pa.Table
-    note: SegmentNote
+    footer: SegmentFooter
 
 
 @dataclass
 class PartitionBuffer:
-    """Where one partition is: what is archived, and what is held in memory since."""
+    """What is archived of a partition, and its messages in memory since."""
 
-    place: TopicPartition
-    shape: TopicRows
+    partition: TopicPartition
+    topic_rows: TopicRows
     epoch: int = 0
-    next: int | None = None  # the offset after the last message taken; None: from the earliest
-    written_ms: int = 0  # Kafka's time of the last message taken
+    next: int | None = None  # the offset after the last message appended; None: from the earliest
+    written_ms: int = 0  # Kafka's time of the last message appended
     newest_second: int = -1
     generation: int = -1
-    hour: int = 0  # of the messages held
-    first: int | None = None  # offset of the first message held
-    since: float = 0.0  # when it was taken, monotonic seconds
+    hour: int = 0  # of the buffered messages
+    first: int | None = None  # offset of the first buffered message
+    since_s: float = 0.0  # when it was appended, monotonic
     batches: list[pa.RecordBatch] = field(default_factory=list)
     messages: int = 0
     size_bytes: int = 0
@@ -57,36 +58,40 @@ class PartitionBuffer:
 
     @classmethod
     def resumed(
-        cls, place: TopicPartition, name: str, last: Segment | None, note: SegmentNote | None
+        cls, partition: TopicPartition, name: str, last: Segment | None, footer: SegmentFooter | None
     ) -> "PartitionBuffer":
-        """Return the line of one topic (`name` without the prefix), going on after its last file."""
-        line = cls(place, SHAPES[name])
-        if last and note:
-            line.epoch, line.next, line.hour = last.epoch, last.last + 1, last.hour
-            line.written_ms, line.newest_second, line.generation = note.written_ms, note.newest_second, note.generation
-        return line
+        """Return the empty buffer of a topic (`name` without the prefix) that continues after its last file."""
+        buffer = cls(partition, TOPIC_ROWS[name])
+        if last and footer:
+            buffer.epoch, buffer.next, buffer.hour = last.epoch, last.last + 1, last.hour
+            buffer.written_ms, buffer.newest_second = footer.written_ms, footer.newest_second
+            buffer.generation = footer.generation
+        return buffer
 
-    def begin_anew(self) -> None:
-        """Start a new epoch: the topic was made anew and its offsets start again. Nothing may be held."""
+    def start_epoch(self) -> None:
+        """Start a new epoch: the topic was created again and its offsets start again. The buffer must be empty."""
         self.epoch, self.next, self.generation = self.epoch + 1, None, -1
 
-    def decoded(self, message: Any, *, live: bool) -> Batch | None:
-        """Return a message's record, or None when it is none or cannot be what it says; `live`: not a fast replay."""
+    def decode(self, message: ConsumerRecord, *, live: bool) -> Batch | None:
+        """Return a message's record; None: it is damaged, of another partition, or of an impossible second.
+
+        `live`: the exchange's time is the wall's, so a second after Kafka's time is impossible.
+        """
         try:
-            batch = msgspec.json.decode(message.value or b"", type=self.shape.record)
+            batch = msgspec.json.decode(message.value or b"", type=self.topic_rows.record)
         except UNREADABLE:
             return None
-        limit = message.timestamp // 1000 + AHEAD_S if live else LAST_SECOND
-        return batch if batch.partition == self.place.partition and 0 <= batch.second <= limit else None
+        limit = message.timestamp // 1000 + MAX_AHEAD_S if live else LAST_SECOND
+        return batch if batch.partition == self.partition.partition and 0 <= batch.second <= limit else None
 
-    def belongs(self, batch: Batch | None) -> bool:
-        """Return whether a message may join those held: a file never mixes hours."""
+    def fits(self, batch: Batch | None) -> bool:
+        """Return whether a message may join the buffered ones: a file never mixes hours."""
         return self.first is None or batch is None or batch.second // HOUR_S == self.hour
 
-    def take(self, message: Any, batch: Batch | None) -> int:
-        """Hold a message, as rows or as skipped; return its rows."""
+    def append(self, message: ConsumerRecord, batch: Batch | None) -> int:
+        """Append a message, as rows or as skipped; return the number of its rows."""
         if self.first is None:
-            self.first, self.since = message.offset, time.monotonic()
+            self.first, self.since_s = message.offset, time.monotonic()
             self.hour = batch.second // HOUR_S if batch else self.hour or message.timestamp // 1000 // HOUR_S
         rows = self._rows(batch, message.offset) if batch else None
         if rows is None:
@@ -100,39 +105,40 @@ class PartitionBuffer:
         return rows.num_rows if rows else 0
 
     def _rows(self, batch: Batch, offset: int) -> pa.RecordBatch | None:
-        repeat = batch.second <= self.newest_second or batch.generation < self.generation
+        refused = refusal_reason(batch, last_second=self.newest_second, last_generation=self.generation)
+        position = MessagePosition(self.partition.partition, offset, repeat=bool(refused))
         try:
-            rows = self.shape.rows(batch, MessagePosition(self.place.partition, offset, repeat))
+            rows = self.topic_rows.rows(batch, position)
         except UNREADABLE:
             return None
-        if not repeat:
+        if not refused:
             self.newest_second, self.generation = batch.second, batch.generation
         return rows
 
-    def ready(self) -> Ready | None:
-        """Return what is held as one file, or None when nothing is; it stays held until `clear`."""
+    def content(self) -> SegmentContent | None:
+        """Return what is buffered as one file, or None when it is empty; it stays buffered until `clear`."""
         if self.first is None or self.next is None:
             return None
-        topic, partition = self.place.topic, self.place.partition
+        topic, partition = self.partition.topic, self.partition.partition
         segment = Segment(topic, partition, self.epoch, self.first, self.next - 1, self.hour)
         table = pa.concat_tables(list(self._tables()), promote_options="default").combine_chunks()
-        return Ready(segment, table, self._note())
+        return SegmentContent(segment, table, self._footer())
 
     def _tables(self) -> Iterator[pa.Table]:
-        yield self.shape.schema.empty_table()
+        yield self.topic_rows.schema.empty_table()
         yield from (pa.Table.from_batches([rows]) for rows in self.batches)
 
-    def _note(self) -> SegmentNote:
-        return SegmentNote(
+    def _footer(self) -> SegmentFooter:
+        return SegmentFooter(
             messages=self.messages,
             written_ms=self.written_ms,
             newest_second=self.newest_second,
             generation=self.generation,
             skipped=len(self.skipped),
-            skipped_offsets=self.skipped[:NOTED],
+            skipped_offsets=self.skipped[:MAX_SKIPPED_OFFSETS],
         )
 
     def clear(self) -> None:
-        """Forget what was held: it is on disk."""
+        """Empty the buffer: its messages are on disk."""
         self.first, self.messages, self.size_bytes = None, 0, 0
         self.batches, self.skipped = [], []

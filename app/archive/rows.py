@@ -1,11 +1,11 @@
-"""Messages as rows. What enters: a record of the walk and its place; what leaves: one Arrow batch of its topic.
+"""Messages as rows: a record and its position become one Arrow batch of its topic.
 
     btc.ticks        a row per symbol; its trades and quotes as lists of structs
     btc.features     a row per symbol: the bar, a column per channel (feature rows are recomputed, not archived)
     btc.predictions  a row per model, symbol and horizon
     btc.outcomes     a row per message: settlements and scores as lists of structs
 
-One message never spans two files, so one rename archives it. `archive_query` unfolds the lists into tables.
+One message never spans two files, so one rename archives it. `query` unfolds the lists into tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,21 +16,21 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from app.archive.schema import FEATURES, OUTCOMES, PLACE, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
+from app.archive.schema import FEATURES, OUTCOMES, POSITION, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
 from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
 
-MOST_COLUMNS = 512
+MAX_COLUMNS = 512
 
 
 class MessagePosition(NamedTuple):
-    """Where a message was read, and whether readers skip it."""
+    """Partition and offset of a message, and whether readers skip it."""
 
     partition: int
     offset: int
     repeat: bool
 
 
-def ticks(batch: TickBatch, place: MessagePosition) -> pa.RecordBatch:
+def ticks(batch: TickBatch, position: MessagePosition) -> pa.RecordBatch:
     """Return a row per symbol. Raises ValueError where columns differ in length."""
     each = list(batch.symbols.values())
     columns = {
@@ -42,13 +42,13 @@ def ticks(batch: TickBatch, place: MessagePosition) -> pa.RecordBatch:
         "trades": _lists([one.trades for one in each], TRADE),
         "quotes": _lists([one.quotes for one in each], QUOTE),
     }
-    return _batch(TICKS, batch, place, len(each), columns)
+    return _batch(TICKS, batch, position, len(each), columns)
 
 
-def features(batch: FeatureBatch, place: MessagePosition) -> pa.RecordBatch:
+def features(batch: FeatureBatch, position: MessagePosition) -> pa.RecordBatch:
     """Return a row per symbol, the bar's channels as columns. Raises ValueError where columns differ in length."""
     rows = len(batch.symbols)
-    if len(batch.bars) > MOST_COLUMNS or not batch.bars.keys().isdisjoint(FEATURES.names):
+    if len(batch.bars) > MAX_COLUMNS or not batch.bars.keys().isdisjoint(FEATURES.names):
         raise ValueError("channels that cannot be columns")
     schema = _with_doubles(FEATURES, list(batch.bars))
     columns = {
@@ -57,10 +57,10 @@ def features(batch: FeatureBatch, place: MessagePosition) -> pa.RecordBatch:
         "feature_schema": [batch.feature_schema] * rows,
         "flags": batch.flags,
     }
-    return _batch(schema, batch, place, rows, columns | batch.bars)
+    return _batch(schema, batch, position, rows, columns | batch.bars)
 
 
-def predictions(batch: PredictionBatch, place: MessagePosition) -> pa.RecordBatch:
+def predictions(batch: PredictionBatch, position: MessagePosition) -> pa.RecordBatch:
     """Return a row per model, symbol and horizon, quantiles as columns q05 … q95."""
     shape = M, S, H = len(batch.forecasts), len(batch.symbols), len(batch.horizons_s)
     if {len(batch.mid), len(batch.priced), len(batch.volatility), len(batch.flags)} != {S}:
@@ -71,21 +71,21 @@ def predictions(batch: PredictionBatch, place: MessagePosition) -> pa.RecordBatc
     quantiles = np.array([one.quantiles for one in batch.forecasts], np.float64).reshape(*shape, len(names))
     columns = {
         "sent_ms": np.full(M * S * H, batch.sent_ms),
-        "model": _picked([one.model for one in batch.forecasts], model),
-        "kind": _picked([one.kind for one in batch.forecasts], model),
-        "role": _picked([one.role for one in batch.forecasts], model),
-        "champion": _picked([one.model == batch.champion for one in batch.forecasts], model, pa.bool_()),
-        "symbol": _picked(batch.symbols, symbol),
-        "horizon_s": _picked(batch.horizons_s, horizon, pa.int32()),
-        "mid": _picked([m if p else None for m, p in zip(batch.mid, batch.priced, strict=True)], symbol, pa.float64()),
-        "volatility": _picked(batch.volatility, symbol, pa.float64()),
-        "flags": _picked(batch.flags, symbol, TEXTS),
+        "model": _take([one.model for one in batch.forecasts], model),
+        "kind": _take([one.kind for one in batch.forecasts], model),
+        "role": _take([one.role for one in batch.forecasts], model),
+        "champion": _take([one.model == batch.champion for one in batch.forecasts], model, pa.bool_()),
+        "symbol": _take(batch.symbols, symbol),
+        "horizon_s": _take(batch.horizons_s, horizon, pa.int32()),
+        "mid": _take([m if p else None for m, p in zip(batch.mid, batch.priced, strict=True)], symbol, pa.float64()),
+        "volatility": _take(batch.volatility, symbol, pa.float64()),
+        "flags": _take(batch.flags, symbol, TEXTS),
         "mean": mean.ravel(),
-    } | {name: quantiles[..., place].ravel() for place, name in enumerate(names)}
-    return _batch(_with_doubles(PREDICTIONS, names), batch, place, M * S * H, columns)
+    } | {name: quantiles[..., level].ravel() for level, name in enumerate(names)}
+    return _batch(_with_doubles(PREDICTIONS, names), batch, position, M * S * H, columns)
 
 
-def outcomes(batch: OutcomeBatch, place: MessagePosition) -> pa.RecordBatch:
+def outcomes(batch: OutcomeBatch, position: MessagePosition) -> pa.RecordBatch:
     """Return one row."""
     settled = [
         {"symbol": symbol, "horizon_s": one.horizon_s, "origin": one.origin, "realised": realised, "void": void}
@@ -97,7 +97,7 @@ def outcomes(batch: OutcomeBatch, place: MessagePosition) -> pa.RecordBatch:
     ]
     scores = [msgspec.structs.asdict(one) | {"coverage": list(one.coverage.items())} for one in batch.scores]
     columns = {"sent_ms": [batch.sent_ms], "settled": [settled], "scores": [scores]}
-    return _batch(OUTCOMES, batch, place, 1, columns)
+    return _batch(OUTCOMES, batch, position, 1, columns)
 
 
 def _quantile(level: float) -> str:
@@ -105,7 +105,7 @@ def _quantile(level: float) -> str:
     return "q" + f"{level * 100:04.1f}".removesuffix(".0").replace(".", "_")
 
 
-def _picked(values: Sequence[Any], index: Any, kind: Any = None) -> pa.Array:
+def _take(values: Sequence[Any], index: Any, kind: Any = None) -> pa.Array:
     return pa.array(values, kind or pa.string()).take(pa.array(index))
 
 
@@ -126,11 +126,11 @@ def _with_doubles(schema: pa.Schema, names: list[str]) -> pa.Schema:
 
 
 def _batch(
-    schema: pa.Schema, batch: Batch, place: MessagePosition, rows: int, columns: dict[str, Any]
+    schema: pa.Schema, batch: Batch, position: MessagePosition, rows: int, columns: dict[str, Any]
 ) -> pa.RecordBatch:
-    where = (place.partition, place.offset, place.repeat, batch.second, batch.closed_ms, batch.generation)
-    arrays = [pa.repeat(pa.scalar(value, kind), rows) for value, kind in zip(where, PLACE.values(), strict=True)]
-    for field in list(schema)[len(PLACE) :]:
+    values = (position.partition, position.offset, position.repeat, batch.second, batch.closed_ms, batch.generation)
+    arrays = [pa.repeat(pa.scalar(value, kind), rows) for value, kind in zip(values, POSITION.values(), strict=True)]
+    for field in list(schema)[len(POSITION) :]:
         column = columns[field.name]
         arrays.append(column if isinstance(column, pa.Array) else pa.array(column, field.type))
     return pa.record_batch(arrays, schema=schema)
@@ -144,7 +144,7 @@ class TopicRows(NamedTuple):
     schema: pa.Schema  # the columns that are always there
 
 
-SHAPES = {
+TOPIC_ROWS = {
     "ticks": TopicRows(TickBatch, ticks, TICKS),
     "features": TopicRows(FeatureBatch, features, FEATURES),
     "predictions": TopicRows(PredictionBatch, predictions, PREDICTIONS),

@@ -1,4 +1,4 @@
-"""Columns of the archive's files. What leaves: one Arrow schema per topic; prices, sizes and returns are doubles."""
+"""Columns of the archive's files: one Arrow schema per topic; prices, sizes and returns are doubles."""
 
 import msgspec
 import pyarrow as pa
@@ -43,26 +43,26 @@ SCORE = pa.struct(
     + [("coverage", pa.map_(pa.string(), pa.float64())), ("pit", pa.list_(pa.float64()))]
 )
 
-PLACE: dict[str, pa.DataType] = {
+POSITION: dict[str, pa.DataType] = {
     "partition": pa.int32(),
     "kafka_offset": pa.int64(),
-    "repeat": pa.bool_(),  # a second already archived, or an older collector's: readers skip it
+    "repeat": pa.bool_(),  # a second already archived, or a superseded collector's: readers skip it
     "second": pa.int64(),
     "closed_ms": pa.float64(),
     "generation": pa.int64(),
 }
 TICKS = pa.schema(
-    PLACE
+    POSITION
     | {"late": pa.bool_(), "symbol": pa.string(), "last_id": pa.int64(), "late_trades": pa.int64()}
     | {"missing": pa.int64(), "trades": pa.list_(TRADE), "quotes": pa.list_(QUOTE)}
 )
 FEATURES = pa.schema(
-    PLACE | {"sent_ms": pa.float64(), "symbol": pa.string(), "feature_schema": pa.string(), "flags": TEXTS}
+    POSITION | {"sent_ms": pa.float64(), "symbol": pa.string(), "feature_schema": pa.string(), "flags": TEXTS}
 )
 PREDICTIONS = pa.schema(
-    PLACE
+    POSITION
     | {"sent_ms": pa.float64(), "model": pa.string(), "kind": pa.string(), "role": pa.string(), "champion": pa.bool_()}
     | {"symbol": pa.string(), "horizon_s": pa.int32(), "mid": pa.float64(), "volatility": pa.float64(), "flags": TEXTS}
     | {"mean": pa.float64()}
 )
-OUTCOMES = pa.schema(PLACE | {"sent_ms": pa.float64(), "settled": pa.list_(SETTLED), "scores": pa.list_(SCORE)})
+OUTCOMES = pa.schema(POSITION | {"sent_ms": pa.float64(), "settled": pa.list_(SETTLED), "scores": pa.list_(SCORE)})

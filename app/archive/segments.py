@@ -1,11 +1,11 @@
-"""The archive's ledger: its file names. What enters: a folder; what leaves: which messages are where, and what may go.
+"""File names of the archive: each says which messages a file holds, so the folder is its own index.
 
     archive/btc.ticks/date=2026-11-22/hour=13/p003-e0-000000001200-000000001259.parquet
                                               partition · epoch · first and last offset, both included
 
-A file is renamed into place whole, so the names say what is archived and nothing else has to be kept. A merged file's
-range contains those of its parts: whoever lists the folder drops contained files, so a crash between the rename and
-the removal of the parts shows nobody a message twice. The epoch rises when a topic was made anew and its offsets
+A file gets its name only when it is complete, so the names say what is archived and nothing else has to be stored. A
+merged file's range contains those of its parts, and a listing leaves contained files out: a crash between the rename
+and the removal of the parts shows no message twice. The epoch rises when a topic was created again and its offsets
 start again.
 """
 
@@ -45,14 +45,16 @@ class Segment:
         return f"{self.topic}/{day}/p{self.partition:03d}-e{self.epoch}-{self.first:012d}-{self.last:012d}.parquet"
 
 
-def folder(settings: Settings) -> Path:
+def archive_folder(settings: Settings) -> Path:
     """Return the archive's folder of this source."""
     return settings.data_dir / "archive"
 
 
 def segments(root: Path, topic: str) -> list[Segment]:
     """Return what is archived of a topic, in order of partition and offset, contained files left out."""
-    return list(_whole(sorted(_listed(root, topic), key=lambda s: (s.partition, s.epoch, s.first, -s.last))))
+    return list(
+        _without_contained(sorted(_listed(root, topic), key=lambda s: (s.partition, s.epoch, s.first, -s.last)))
+    )
 
 
 def _listed(root: Path, topic: str) -> Iterator[Segment]:
@@ -67,8 +69,8 @@ def _hour(path: Path) -> int:
     return int(datetime.fromisoformat(f"{day}T{hour}:00+00:00").timestamp()) // HOUR_S
 
 
-def _whole(ordered: Iterable[Segment]) -> Iterator[Segment]:
-    for _line, group in groupby(ordered, key=lambda s: (s.partition, s.epoch)):
+def _without_contained(ordered: Iterable[Segment]) -> Iterator[Segment]:
+    for _partition, group in groupby(ordered, key=lambda s: (s.partition, s.epoch)):
         end = -1
         for segment in group:
             if segment.last > end:
@@ -77,26 +79,26 @@ def _whole(ordered: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def newest(listed: Iterable[Segment]) -> dict[int, Segment]:
-    """Return the last segment of each partition: where it goes on."""
+    """Return the last segment of each partition; the archiver continues after it."""
     return {segment.partition: segment for segment in sorted(listed)}
 
 
-def sweep(root: Path, topic: str) -> int:
-    """Remove what a crash left behind, unfinished files and parts of merged ones; return how many."""
+def remove_leftovers(root: Path, topic: str) -> int:
+    """Remove files that a crash left: unfinished ones and parts of merged ones; return how many."""
     kept = {root / segment.name for segment in segments(root, topic)}
-    stale = [path for path in (root / topic).glob("date=*/hour=*/p*") if path not in kept and _is_ours(path)]
-    for path in stale:
+    leftovers = [path for path in (root / topic).glob("date=*/hour=*/p*") if path not in kept and _is_segment(path)]
+    for path in leftovers:
         path.unlink(missing_ok=True)
-    return len(stale)
+    return len(leftovers)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_segment(path: Path) -> bool:
     return _NAME.fullmatch(path.name.removesuffix(PART)) is not None
 
 
 def mergeable(listed: Iterable[Segment]) -> Iterator[list[Segment]]:
     """Yield neighbours of one finished hour, two or more; no other file's offsets lie between them."""
-    for _line, group in groupby(sorted(listed), key=lambda s: (s.partition, s.epoch)):
+    for _partition, group in groupby(sorted(listed), key=lambda s: (s.partition, s.epoch)):
         hours = [list(parts) for _hour, parts in groupby(group, key=lambda s: s.hour)]
         yield from (parts for parts in hours[:-1] if len(parts) > 1)
 
@@ -104,8 +106,8 @@ def mergeable(listed: Iterable[Segment]) -> Iterator[list[Segment]]:
 def expired(listed: list[Segment], now_s: float, keep_days: float) -> list[Segment]:
     """Return the segments whose hour ended more than `keep_days` ago, exchange time.
 
-    The newest segment of each partition stays, however old: it says where to go on.
+    The newest segment of each partition stays, however old: the archiver continues after it.
     """
     limit = (now_s - keep_days * 86_400) / HOUR_S
-    marks = set(newest(listed).values())
-    return [segment for segment in listed if segment.hour + 1 <= limit and segment not in marks]
+    kept = set(newest(listed).values())
+    return [segment for segment in listed if segment.hour + 1 <= limit and segment not in kept]

@@ -1,4 +1,4 @@
-"""`btc`: one door for the command line. What enters: a person's words; what leaves: a process, or an answer."""
+"""`btc`: the command line."""
 
 import signal
 import sys
@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli import up, processes, kafka, machine  # isort: skip – in the order of --help
-from app.cli.shared import EXAMPLES, cli, console
+from app.cli import up, processes, topics, machine, models  # isort: skip – in the order of --help
+from app.cli.typer_app import EXAMPLES, cli, console
 
-__all__ = ["EXAMPLES", "cli", "kafka", "machine", "main", "processes", "up"]
+__all__ = ["EXAMPLES", "cli", "machine", "main", "models", "processes", "topics", "up"]
 
 
 def _version(wanted: bool) -> None:
@@ -22,13 +22,15 @@ def _version(wanted: bool) -> None:
 
 @cli.callback()
 def _btc(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Real-time Bitcoin forecasts that prove their feed, their skill, their intervals and their speed."""
 
 
 def main() -> None:
-    """Run the command line; an error a person can mend is one line and exit code 1."""
-    # As the first process of a container Python ignores SIGTERM until somebody handles it; commands set their own.
+    """Run the command line; an error the user can correct is one line and exit code 1."""
+    # As the first process of a container Python ignores SIGTERM unless it is handled; commands set their own handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cli()

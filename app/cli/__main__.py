@@ -1,4 +1,4 @@
-"""`python -m app.cli` is `btc`."""
+"""`python -m app.cli`: the same as `btc`."""
 
 from app.cli import main
 

@@ -1,4 +1,4 @@
-"""`btc doctor`: is this machine fit, and are the doors open? What enters: settings; what leaves: one line per check."""
+"""The checks of `btc doctor`: Python, packages, memory, disk, ports, Binance, Kafka."""
 
 import asyncio
 import importlib.util
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
 import psutil
 
+from app.cli.pages import PAGES, unhealthy_reason
 from app.kafka import topics
 from app.service import ports
 from app.settings import Settings
@@ -28,59 +28,77 @@ class Finding:
     ok: bool
     what: str
     advice: str = ""
-    needed: bool = True  # false: the system runs without it
+    required: bool = True  # False: the system runs without it
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield every finding, the machine first, then the doors, then the outside."""
-    yield from _machine(settings)
-    yield from _doors(settings)
-    reason = unreachable_reason(settings.exchange_rest_url)
-    advice = "the emulator needs no network: btc up --exchange synthetic"
-    yield Finding(not reason, f"Binance at {settings.exchange_rest_url}: {reason or 'answers'}", advice, needed=False)
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Yield every finding: the machine, the ports, Binance, Kafka."""
+    yield _python()
+    yield _packages()
+    yield _embedded_kafka()
+    yield _memory()
+    yield _disk(settings)
+    yield from _pages(settings)
+    yield _binance(settings)
     yield _kafka(settings)
 
 
-def _machine(settings: Settings) -> Iterator[Finding]:
-    fits = (3, 11) <= sys.version_info < (3, 14)
-    yield Finding(fits, f"Python {platform.python_version()}", "use Python 3.11, 3.12 or 3.13")
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    yield Finding(
-        not missing, f"packages: {'all there' if not missing else 'missing ' + ', '.join(missing)}", "make setup"
+def _python() -> Finding:
+    supported = (3, 11) <= sys.version_info < (3, 14)
+    return Finding(supported, f"Python {platform.python_version()}", "use Python 3.11, 3.12 or 3.13")
+
+
+def _packages() -> Finding:
+    missing = _missing(PACKAGES)
+    return Finding(not missing, f"packages: {'missing ' + missing if missing else 'all installed'}", "make setup")
+
+
+def _embedded_kafka() -> Finding:
+    missing = _missing(EMBEDDED)
+    what = f"no embedded Kafka here: {missing} missing" if missing else "the embedded Kafka can run"
+    return Finding(not missing, what, "set BTC_KAFKA_URL", required=False)
+
+
+def _missing(packages: tuple[str, ...]) -> str:
+    return ", ".join(name for name in packages if importlib.util.find_spec(name) is None)
+
+
+def _memory() -> Finding:
+    free_gb = psutil.virtual_memory().available / 1e9
+    return Finding(
+        free_gb >= NEEDED_GB, f"memory: {free_gb:.1f} GB free", f"the whole system needs about {NEEDED_GB:g} GB"
     )
-    absent = [name for name in EMBEDDED if importlib.util.find_spec(name) is None]
-    embedded = "the embedded Kafka can run" if not absent else f"no embedded Kafka here: {', '.join(absent)} missing"
-    yield Finding(not absent, embedded, "set BTC_KAFKA_URL", needed=False)
-    free = psutil.virtual_memory().available / 1e9
-    yield Finding(free >= NEEDED_GB, f"memory: {free:.1f} GB free", f"the whole walk takes about {NEEDED_GB:g} GB")
-    place = next(folder for folder in (settings.data_dir, *settings.data_dir.absolute().parents) if folder.exists())
-    disk = shutil.disk_usage(place).free / 1e9
-    yield Finding(disk >= NEEDED_DISK_GB, f"disk at {place}: {disk:.0f} GB free", f"have {NEEDED_DISK_GB:g} GB free")
 
 
-def _doors(settings: Settings) -> Iterator[Finding]:
-    doors = {
-        "API": (settings.api_port, "/healthz"),
-        "dashboard": (settings.dashboard_port, "/_stcore/health"),
-        "Kafka UI": (settings.kafka_ui_port, "/"),
-        "worker": (settings.worker_port, "/healthz"),
-    }
-    for name, (port, path) in doors.items():
-        if ports.is_free(port):
-            yield Finding(True, f"{name} on port {port}: not running, the port is free")
+def _disk(settings: Settings) -> Finding:
+    folder = next(one for one in (settings.data_dir, *settings.data_dir.absolute().parents) if one.exists())
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    what = f"disk at {folder}: {free_gb:.0f} GB free"
+    return Finding(free_gb >= NEEDED_DISK_GB, what, f"the system needs about {NEEDED_DISK_GB:g} GB")
+
+
+def _pages(settings: Settings) -> Iterator[Finding]:
+    for page in PAGES:
+        port = page.port(settings)
+        if not port:
             continue
-        holder = ports.holder(port) or "somebody else"
-        answer = _ask(f"http://127.0.0.1:{port}{path}")
-        advice = f"if this is not ours, end it or set BTC_{name.upper().replace(' ', '_')}_PORT"
-        yield Finding(answer == "", f"{name} on port {port}: {answer or 'healthy'} (held by {holder})", advice)
+        if ports.is_free(port):
+            yield Finding(True, f"{page.name} on port {port}: not running, the port is free")
+            continue
+        try:
+            reason = unhealthy_reason(port, page.path)
+        except ConnectionRefusedError:  # it listens on another address
+            reason = "does not answer"
+        what = f"{page.name} on port {port}: {reason or 'healthy'} ({ports.holder(port) or 'unknown process'})"
+        yield Finding(not reason, what, ports.taken_reason(port, page.name, page.variable))
 
 
-def _ask(url: str) -> str:
-    try:
-        answer = httpx.get(url, timeout=3)
-    except httpx.HTTPError as error:
-        return str(error) or type(error).__name__
-    return "" if answer.status_code == httpx.codes.OK else f"HTTP {answer.status_code}: {answer.text[:120]}"
+def _binance(settings: Settings) -> Finding:
+    reason = unreachable_reason(settings.exchange_rest_url)
+    advice = "the emulator needs no network: btc up --exchange synthetic"
+    return Finding(
+        not reason, f"Binance at {settings.exchange_rest_url}: {reason or 'answers'}", advice, required=False
+    )
 
 
 def _kafka(settings: Settings) -> Finding:
@@ -90,4 +108,4 @@ def _kafka(settings: Settings) -> Finding:
         asyncio.run(topics.ensure(settings))
     except topics.TopicError as error:
         return Finding(False, str(error))
-    return Finding(True, f"Kafka at {settings.bootstrap}: answers, its topics are as the walk needs them")
+    return Finding(True, f"Kafka at {settings.bootstrap}: answers, its topics are as needed")

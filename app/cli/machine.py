@@ -1,31 +1,32 @@
-"""Commands about this machine. What enters: settings; what leaves: one line per finding, and an exit code."""
+"""Commands about this machine: `btc doctor` and `btc health`."""
 
 import typer
 
-from app.cli.shared import EXAMPLES, cli, console, settings
+from app.cli.typer_app import EXAMPLES, cli, console, settings, silence_kafka_client
 
 
 @cli.command(epilog=EXAMPLES + "`btc doctor`")
 def doctor() -> None:
-    """Check this machine and the running doors; say what to do about what is wrong."""
-    from app.cli.doctor_checks import examine
+    """Check this machine, its ports and the running processes; print what to do about each problem."""
+    from app.cli.doctor_checks import findings
 
-    wrong = 0
-    for finding in examine(settings()):
-        wrong += finding.needed and not finding.ok
-        mark = "[green]✔[/]" if finding.ok else "[red]✘[/]" if finding.needed else "[yellow]![/]"
+    silence_kafka_client()
+    failed = 0
+    for finding in findings(settings()):
+        failed += finding.required and not finding.ok
+        mark = "[green]✔[/]" if finding.ok else "[red]✘[/]" if finding.required else "[yellow]![/]"
         console.print(f"{mark} {finding.what}" + ("" if finding.ok or not finding.advice else f" → {finding.advice}"))
-    raise typer.Exit(1 if wrong else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @cli.command(epilog=EXAMPLES + "`btc health` · `BTC_METRICS_PORT=9101 btc health`")
 def health() -> None:
-    """Ask whatever of ours listens on this machine whether it is well; nothing listening is not well."""
-    from app.cli.health_check import health_reasons
+    """Check the health pages that listen on this machine; fails if one is unhealthy or none listens."""
+    from app.cli.pages import health_reasons
 
-    found = health_reasons(settings())
-    for name, trouble in found.items():
-        console.print(f"{name}: {trouble or 'well'}")
-    if not found:
-        console.print("nothing of ours listens here")
-    raise typer.Exit(1 if not found or any(found.values()) else 0)
+    reasons = health_reasons(settings())
+    for name, reason in reasons.items():
+        console.print(f"{name}: {reason or 'healthy'}")
+    if not reasons:
+        console.print("no health page listens on this machine")
+    raise typer.Exit(1 if not reasons or any(reasons.values()) else 0)

@@ -1,4 +1,4 @@
-"""`btc models`: what was released, who serves. What enters: `btc.models` and a person's word; what leaves: a record.
+"""Model administration: read the releases of `btc.models`, and give one another role.
 
 A release is promoted, rolled back to, or retired by writing it again with another role; workers follow within a
 second, without a restart.
@@ -11,23 +11,23 @@ import msgspec
 
 from app.domain.registry import Registry
 from app.kafka.clients import producer
+from app.kafka.reading import read_records
 from app.kafka.topics import MODELS
 from app.records import ModelRelease, Role
 from app.releases import packaged
 from app.settings import Settings
-from app.up.report import messages
 
 
 class ModelError(ValueError):
-    """A release that cannot be given that role: what and what to do."""
+    """A release that cannot get that role; the message says why and what to do."""
 
 
 async def registry(settings: Settings) -> Registry:
-    """Return the releases as they stand: those packaged, then those of the topic in order."""
+    """Return all releases: those packaged, then those of the topic in order; raises KafkaError."""
     known = Registry()
     for release in packaged():
         known.update(release)
-    async for release in messages(settings, MODELS, ModelRelease):
+    async for release in read_records(settings, MODELS, ModelRelease):
         known.update(release)
     return known
 
@@ -62,7 +62,7 @@ def rows(known: Registry) -> list[tuple[str, str, str, str, str]]:
     return [
         (
             release.id,
-            running.get(release.id, f"{release.role}, resting"),
+            running.get(release.id, f"{release.role}, not running"),
             datetime.fromtimestamp(release.created_ms / 1000.0, UTC).strftime("%Y-%m-%d %H:%M"),
             ", ".join(f"{name} {value:.4g}" for name, value in list(release.metrics.items())[:4]),
             release.origin,

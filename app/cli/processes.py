@@ -1,11 +1,11 @@
-"""One command per process. What enters: options; what leaves: a process that runs until SIGTERM."""
+"""One command per process; each runs until SIGTERM."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.shared import EXAMPLES, cli, console, fail, settings
+from app.cli.typer_app import EXAMPLES, cli, console, fail, settings
 
 if TYPE_CHECKING:
     from app.service.heartbeat import ProcessStatus
@@ -34,13 +34,13 @@ def exchange(
     synthetic: Annotated[int | None, typer.Option(help="Seed of a synthetic market.")] = None,
     replay: Annotated[list[Path] | None, typer.Option(help="Recording to replay; may be given several times.")] = None,
     symbols: Annotated[str, typer.Option(help="Symbols of the synthetic market, names or a number.")] = "BTCUSDT",
-    martingale: Annotated[bool, typer.Option("--martingale", help="A market that nobody can forecast.")] = False,
+    martingale: Annotated[bool, typer.Option("--martingale", help="A market without anything to forecast.")] = False,
     ticks_per_s: Annotated[float, typer.Option(min=0.1, help="Trades and quotes per symbol, synthetic.")] = 30.0,
     speed: Annotated[float, typer.Option(min=0.1, help="Exchange seconds per wall second.")] = 1.0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
 ) -> None:
-    """Serve the exchange in a box: Binance's WebSocket and REST on loopback, synthetic or from a recording."""
+    """Serve the emulated exchange: Binance's WebSocket and REST on loopback, synthetic or from a recording."""
     from app.exchange import run
 
     code = run(synthetic_seed=synthetic, replay_files=replay or (), symbols=symbols, martingale=martingale,
@@ -68,7 +68,7 @@ def collect() -> None:
 
 @cli.command(epilog=EXAMPLES + "`btc worker` is `faust -A app worker -l warn`")
 def worker() -> None:
-    """Run the stream: features, predictions, outcomes."""
+    """Run the Faust worker: features, predictions, outcomes."""
     from faust.cli.faust import cli as faust
 
     settings()
@@ -96,9 +96,9 @@ def train(
 @cli.command(epilog=EXAMPLES + "`btc archive` · `btc archive tables` · `btc archive query 'table trades limit 5'`",
              context_settings={"allow_extra_args": True, "ignore_unknown_options": True})  # fmt: skip
 def archive(context: typer.Context) -> None:
-    """Keep the archive (Kafka → Parquet), or query it: `btc archive query "select …"`, `btc archive tables`."""
+    """Write the archive (Kafka → Parquet), or read it: `btc archive query "select …"`, `btc archive tables`."""
     if context.args:
-        from app.archive.cli import archive_app
+        from app.cli.archive import archive_app
 
         archive_app(context.args, prog_name="btc archive")
         return

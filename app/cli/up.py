@@ -1,4 +1,4 @@
-"""`btc up`. What enters: a person's options; what leaves: the whole walk on this machine, and its report."""
+"""`btc up`: its options, and the local stack they start."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.shared import EXAMPLES, cli, console, fail, settings
+from app.cli.typer_app import EXAMPLES, cli, console, fail, settings
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -23,14 +23,14 @@ def up(
     until_end: Annotated[bool, typer.Option("--until-end", help="Run unattended to the recording's end.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write what happened to this JSON file.")] = None,
     kill: Annotated[str, typer.Option(help="PROCESS@SECOND: kill -9 a process in an unattended run.")] = "",
-    doors: Annotated[bool, typer.Option("--doors/--no-doors", help="Dashboard and Kafka UI too.")] = True,
+    ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Start the dashboard and the Kafka UI too.")] = True,
 ) -> None:
     """Run everything on this machine, from the exchange to the charts; Ctrl-C stops it."""
     from app.broker.reasons import BrokerError
     from app.kafka.topics import TopicError
     from app.service.lifecycle import StartupError
-    from app.up import run as house
     from app.up.local_stack import RunOptions
+    from app.up.run import run
 
     base = settings()
     unattended = seconds is not None or until_end or report is not None
@@ -47,10 +47,10 @@ def up(
         until_end=unattended and seconds is None,
         report=report,
         kill=_kill(kill),
-        doors=doors,
+        ui=ui,
     )
     try:
-        result = asyncio.run(house.run(options, base, console.print))
+        result = asyncio.run(run(options, base, console.print))
     except (StartupError, TopicError, BrokerError) as error:
         raise fail(str(error)) from error
     if result is not None:
@@ -72,7 +72,7 @@ def _source(text: str, base: "Settings") -> "TickSource":
         return source.parse("live")
     console.print(f"Binance at {base.exchange_rest_url} cannot be reached ({reason}).")
     console.print(f"Going on with the emulator, synthetic:{source.DEFAULT_SEED}. "
-                  "For live data, see to the network and start again with --exchange live.")  # fmt: skip
+                  "For live data, check the network and start again with --exchange live.")  # fmt: skip
     return source.parse("synthetic")
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from app.kafka.clients import assigned_consumer
@@ -10,6 +12,8 @@ from app.kafka.topics import TopicSpec
 from app.settings import Settings
 
 POLL_MS = 500
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 def topic_partitions(settings: Settings, *specs: TopicSpec) -> list[TopicPartition]:
@@ -88,3 +92,14 @@ async def read_newest(
         async for message in read_until(consumer, end):
             found.setdefault(TopicPartition(message.topic, message.partition), []).append(message)
     return found
+
+
+async def read_records(settings: Settings, spec: TopicSpec, record: type[Record]) -> AsyncIterator[Record]:
+    """Yield every message a topic holds now that decodes as `record`; the others are left out. Raises KafkaError."""
+    decode = msgspec.json.Decoder(record).decode
+    async for message in read_topic(settings, spec):
+        try:
+            found = decode(message.value or b"")
+        except UNREADABLE:
+            continue  # the dead letters count it
+        yield found

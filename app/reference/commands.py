@@ -8,8 +8,8 @@ from typing import Any
 from typer import Typer
 from typer.models import ArgumentInfo, CommandInfo, ParameterInfo
 
-from app.archive.cli import archive_app
 from app.cli import EXAMPLES, cli
+from app.cli.archive import archive_app
 from app.reference import markdown
 
 ABOUT = """\

@@ -47,8 +47,6 @@ def holder(port: int) -> str | None:
 
 
 def taken_reason(port: int, name: str, variable: str) -> str:
-    """Return that a port is taken, by which process and what to do about it.
-
-    `name` says what wants the port, `variable` which setting gives it another one.
-    """
-    return f"port {port} ({name}) is taken by {holder(port) or 'another process'}: end it, or set {variable} to another"
+    """Return why a port cannot be used and what to do: who listens on it, and the variable that sets another."""
+    who = holder(port) or "a process of another user"
+    return f"port {port} ({name}) is taken by {who}: end it, or set {variable} to another"

@@ -1,1 +1,1 @@
-"""`btc up`: the whole walk on one machine; `run` puts it up, `supervisor` keeps it up, `report` says what happened."""
+"""`btc up`: the whole system on one machine, as supervised processes."""

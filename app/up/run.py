@@ -1,7 +1,7 @@
-"""The whole walk on one machine. What enters: a source and a few options; what leaves: doors, and in the end a report.
+"""Run of the local stack: start the processes in order, keep them running, stop them.
 
-Attended, it runs until Ctrl-C and keeps the source's folder; unattended (`seconds`), it takes a fresh folder, waits
-for so many exchange seconds or the end of a recording, drains, and writes what happened.
+An attended run lasts until Ctrl-C and keeps the source's folder; an unattended one (`seconds`) takes a fresh folder,
+waits for so many exchange seconds or the end of a recording, drains, and returns its report.
 """
 
 import asyncio
@@ -17,85 +17,102 @@ import httpx
 from app.service import ports
 from app.service.lifecycle import StartupError, wait_for_topics
 from app.settings import Settings
+from app.up.local_sources import write_source_file
 from app.up.local_stack import LocalStack, RunOptions, check_ports, run_settings
 from app.up.source import unreachable_reason
 from app.up.stream_client import StreamClient
 from app.up.supervisor import Supervisor
 from app.up.unattended import unattended
 
-WORKER_PATIENCE_S = 120.0
+BROKER_PATIENCE_S, WORKER_PATIENCE_S, API_PATIENCE_S, EXCHANGE_PATIENCE_S = 180.0, 120.0, 30.0, 60.0
 
 
 async def run(options: RunOptions, base: Settings, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """Bring the house up, run it, and take it down; return the report of an unattended run.
+    """Start the local stack, run it, and stop it; return the report of an unattended run.
 
     Raises:
-        StartupError: a port is taken, or a process does not come up; the message says which and what to do.
+        StartupError: a port is taken, or a process does not start; the message says which and what to do.
 
     """
-    folder = (options.source.folder(fresh=options.unattended)).absolute()
+    folder = options.source.folder(fresh=options.unattended).absolute()
     settings, exchange_port = run_settings(options, base, folder)
     check_ports(settings, options, embedded=not base.kafka_url)
-    stop = asyncio.Event()
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(wish, stop.set)
+    write_source_file(settings)
     async with Supervisor(folder / "logs", say) as supervisor:
-        house = LocalStack(options, settings, folder, exchange_port, supervisor, say)
-        body = asyncio.create_task(_live(house, embedded=not base.kafka_url))
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({body, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not body.done():
-            say("stopping …")
-            body.cancel()
-        with suppress(asyncio.CancelledError):
-            return await body
+        stack = LocalStack(options, settings, folder, exchange_port, supervisor, say)
+        return await _until_stopped(stack, embedded=not base.kafka_url)
+
+
+async def _until_stopped(stack: LocalStack, *, embedded: bool) -> dict[str, Any] | None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    body = asyncio.create_task(_run(stack, embedded=embedded))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({body, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not body.done():
+        stack.say("stopping …")
+        body.cancel()
+    with suppress(asyncio.CancelledError):
+        return await body
     return None
 
 
-async def _live(house: LocalStack, *, embedded: bool) -> dict[str, Any] | None:
-    options, say = house.options, house.say
-    if not options.source.emulated:
-        await _warn_if_live_is_silent(house)
+async def _run(stack: LocalStack, *, embedded: bool) -> dict[str, Any] | None:
+    if not stack.options.source.emulated:
+        await _warn_if_unreachable(stack)
     if embedded:
-        say("Kafka: starting the embedded one")
-        await house.start("broker", "broker", "--data", str(house.folder / "kafka"))
-        await _until(house, "broker", lambda: ports.answers(house.settings.broker_port), 180)
-    await wait_for_topics(house.settings)
-    if options.source.emulated:
-        await _start_exchange(house)
-    await house.start("worker")
-    await house.start("api")
-    await _until(house, "worker", lambda: _answers(house.settings.worker_port, "/readyz"), WORKER_PATIENCE_S)
-    await _until(house, "api", lambda: _answers(house.settings.api_port, "/healthz"), 30)
-    listener = StreamClient(house.settings)
-    async with listener.listening():
-        await house.start("collector", "collect")
-        await house.start("archive")
-        await house.start("trainer", "train")
-        if options.doors and not options.unattended:
-            await house.start("dashboard")
-            await house.start("kafka-ui")
-        if not options.unattended:
-            await _attended(house, listener)
-            return None
-        return await unattended(house, listener)
+        await _start_broker(stack)
+    await wait_for_topics(stack.settings)
+    if stack.options.source.emulated:
+        await _start_exchange(stack)
+    await _start_serving(stack)
+    client = StreamClient(stack.settings)
+    async with client.running():
+        await _start_rest(stack)
+        if stack.options.unattended:
+            return await unattended(stack, client)
+        await _attended(stack, client)
+    return None
 
 
-async def _warn_if_live_is_silent(house: LocalStack) -> None:
-    url = house.settings.exchange_rest_url
+async def _warn_if_unreachable(stack: LocalStack) -> None:
+    url = stack.settings.exchange_rest_url
     if reason := await asyncio.to_thread(unreachable_reason, url):
-        house.say(f"Binance at {url} cannot be reached ({reason}); the collector keeps trying.")
-        house.say("See to the network, or stop this and run: btc up --exchange synthetic")
+        stack.say(f"Binance at {url} cannot be reached ({reason}); the collector keeps trying.")
+        stack.say("Check the network, or stop this and run: btc up --exchange synthetic")
 
 
-async def _start_exchange(house: LocalStack) -> None:
-    port = str(house.exchange_port)
-    arguments = ["--port", port, "--speed", str(house.options.speed), *house.options.source.arguments()]
-    if house.options.source.kind == "synthetic":
-        arguments += ["--symbols", ",".join(house.settings.symbols)]
-    await house.start("exchange", "exchange", *arguments)
-    await _until(house, "exchange", lambda: _answers(house.exchange_port, "/api/v3/ping"), 60)
+async def _start_broker(stack: LocalStack) -> None:
+    stack.say("Kafka: starting the embedded one")
+    await stack.start("broker", "broker", "--data", str(stack.folder / "kafka"))
+    await _wait_for(stack, "broker", lambda: ports.answers(stack.settings.broker_port), BROKER_PATIENCE_S)
+
+
+async def _start_exchange(stack: LocalStack) -> None:
+    port = str(stack.exchange_port)
+    arguments = ["--port", port, "--speed", str(stack.options.speed), *stack.options.source.arguments()]
+    if stack.options.source.kind == "synthetic":
+        arguments += ["--symbols", ",".join(stack.settings.symbols)]
+    await stack.start("exchange", "exchange", *arguments)
+    await _wait_for(stack, "exchange", lambda: _answers(stack.exchange_port, "/api/v3/ping"), EXCHANGE_PATIENCE_S)
+
+
+async def _start_serving(stack: LocalStack) -> None:
+    await stack.start("worker")
+    await stack.start("api")
+    await _wait_for(stack, "worker", lambda: _answers(stack.settings.worker_port, "/readyz"), WORKER_PATIENCE_S)
+    await _wait_for(stack, "api", lambda: _answers(stack.settings.api_port, "/healthz"), API_PATIENCE_S)
+
+
+async def _start_rest(stack: LocalStack) -> None:
+    await stack.start("collector", "collect")
+    await stack.start("archive")
+    await stack.start("trainer", "train")
+    if stack.options.ui and not stack.options.unattended:
+        await stack.start("dashboard")
+        await stack.start("kafka-ui")
 
 
 def _answers(port: int, path: str) -> bool:
@@ -104,10 +121,10 @@ def _answers(port: int, path: str) -> bool:
     return False
 
 
-async def _until(house: LocalStack, name: str, ready: Callable[[], bool], patience_s: float) -> None:
+async def _wait_for(stack: LocalStack, name: str, is_ready: Callable[[], bool], patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
-    child = house.supervisor.children[name]
-    while not await asyncio.to_thread(ready):
+    child = stack.supervisor.children[name]
+    while not await asyncio.to_thread(is_ready):
         if child.restarts >= 3:
             raise StartupError(f"{name} does not start: {child.ended[-1]} (its log: {child.log})")
         if time.monotonic() > deadline:
@@ -115,18 +132,23 @@ async def _until(house: LocalStack, name: str, ready: Callable[[], bool], patien
         await asyncio.sleep(0.2)
 
 
-async def _attended(house: LocalStack, listener: StreamClient) -> None:
-    s = house.settings
-    house.say(f"source     {s.source}" + ("" if house.options.source.emulated else " (Binance)"))
-    house.say(f"API        http://localhost:{s.api_port}/       docs: http://localhost:{s.api_port}/docs")
-    if house.options.doors:
-        house.say(f"dashboard  http://localhost:{s.dashboard_port}/")
-        house.say(f"Kafka UI   http://localhost:{s.kafka_ui_port}/")
-    house.say(f"logs       {house.supervisor.folder}        Ctrl-C stops everything")
+async def _attended(stack: LocalStack, client: StreamClient) -> None:
+    _say_addresses(stack)
+    terminal = sys.stdout.isatty()
     while True:
-        await asyncio.sleep(1 if sys.stdout.isatty() else 10)
-        line = listener.line(time.monotonic() - house.began_s)
-        if sys.stdout.isatty():
-            print(f"\r\033[K{line}", end="", flush=True)
+        await asyncio.sleep(1 if terminal else 10)
+        status = client.status(stack.elapsed_s)
+        if terminal:
+            print(f"\r\033[K{status}", end="", flush=True)
         else:
-            house.say(line)
+            stack.say(status)
+
+
+def _say_addresses(stack: LocalStack) -> None:
+    s = stack.settings
+    stack.say(f"source     {s.source}" + ("" if stack.options.source.emulated else " (Binance)"))
+    stack.say(f"API        http://localhost:{s.api_port}/       docs: http://localhost:{s.api_port}/docs")
+    if stack.options.ui:
+        stack.say(f"dashboard  http://localhost:{s.dashboard_port}/")
+        stack.say(f"Kafka UI   http://localhost:{s.kafka_ui_port}/")
+    stack.say(f"logs       {stack.supervisor.folder}        Ctrl-C stops everything")

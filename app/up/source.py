@@ -1,7 +1,7 @@
-"""Where ticks come from. What enters: what a person typed; what leaves: a named source, its folder, its exchange.
+"""Sources of ticks as named at the prompt: live, synthetic or a replay, each with a folder of its own.
 
-Ids, times and state of one source mean nothing to another, so each keeps Kafka, RocksDB and archive in a folder of
-its own; an unattended run gets a fresh one.
+Ids, times and state of one source mean nothing to another, so each keeps Kafka, RocksDB and archive apart; an
+unattended run gets a fresh folder.
 """
 
 import re
@@ -16,7 +16,7 @@ DEFAULT_SEED = 7
 
 
 class TickSourceError(ValueError):
-    """A source nobody can use: what, where and what to do."""
+    """A source that cannot be used: what, where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TickSource:
         return [argument for file in self.files for argument in ("--replay", str(file))]
 
     def folder(self, *, fresh: bool) -> Path:
-        """Return where its state lives; `fresh` adds the time, so that nothing of an earlier run is there."""
+        """Return the folder of its state; `fresh` adds the time, so that nothing of an earlier run is there."""
         return ROOT / "runs" / f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}" if fresh else ROOT / self.name
 
 

@@ -1,4 +1,4 @@
-"""A real WebSocket client of the API, inside `btc up`. What enters: `/v1/stream`; what leaves: latencies, a line."""
+"""WebSocket client of the API inside `btc up`: measures latencies and gives the status line."""
 
 import asyncio
 import json
@@ -14,7 +14,8 @@ from app.clock import wall_ms
 from app.logs import logger
 from app.settings import Settings
 
-log = logger("listen")
+RECONNECT_S = 0.5
+log = logger("stream_client")
 
 
 class StreamClient:
@@ -27,40 +28,40 @@ class StreamClient:
         self.newest = 0
         self.latencies_ms: list[float] = []
         self.flags: Counter[str] = Counter()
-        self._line = "waiting for the first prediction"
+        self._status = "waiting for the first prediction"
 
     @property
     def seconds(self) -> int:
         """Exchange seconds between the first and the newest prediction seen."""
         return self.newest - self._first + 1 if self._first else 0
 
-    def line(self, elapsed_s: float) -> str:
-        """Return the live status line."""
+    def status(self, elapsed_s: float) -> str:
+        """Return the status line: minutes and seconds since the start, the newest prediction."""
         minutes, seconds = divmod(int(elapsed_s), 60)
-        return f"{minutes:02d}:{seconds:02d}  {self._line}"
+        return f"{minutes:02d}:{seconds:02d}  {self._status}"
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Listen while the body runs, through any restart of the API."""
-        task = asyncio.create_task(self._listen())
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the stream while the body runs, through any restart of the API."""
+        task = asyncio.create_task(self._run())
         try:
             yield
         finally:
             task.cancel()
 
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 async with connect(self._url, additional_headers=self._headers, max_size=None, proxy=None) as socket:
                     async for text in socket:
-                        self.take(json.loads(text), wall_ms())
+                        self.update(json.loads(text), wall_ms())
             except (OSError, WebSocketException):
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RECONNECT_S)
             except (KeyError, ValueError, TypeError) as error:
                 log.warning("a message of the stream is not as expected", reason=repr(error))
 
-    def take(self, message: dict[str, Any], at_ms: float) -> None:
-        """Count one message of the stream."""
+    def update(self, message: dict[str, Any], at_ms: float) -> None:
+        """Count one message of the stream that arrived at `at_ms`, wall time."""
         if message.get("type") != "update":
             return
         second = int(message["second"])
@@ -70,10 +71,11 @@ class StreamClient:
             self.latencies_ms.append(at_ms - float(message["closed_ms"]))
         for one in message["predictions"]:
             self.flags.update(one.get("flags", []))
-            self._line = _describe(one, self.seconds, self.latencies_ms[-1])
+            self._status = _status(one, self.seconds, self.latencies_ms[-1])
 
 
-def _describe(one: dict[str, Any], seconds: int, latency_ms: float) -> str:
+def _status(one: dict[str, Any], seconds: int, latency_ms: float) -> str:
+    # BTCUSDT 67,012.35  served by cold-start  no flags  120 s predicted, close → WebSocket 18 ms
     flags = " ".join(one.get("flags", [])) or "no flags"
     return (
         f"{one['symbol']} {one['mid'] or 0:,.2f}  served by {one['model']}  {flags}  "

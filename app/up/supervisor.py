@@ -1,7 +1,7 @@
-"""Keeps processes running on one machine. What enters: commands; what leaves: their output, restarts and ends.
+"""Supervisor: keeps processes running on one machine.
 
-A process that ends by itself is started again after a growing pause and named; all of them end with the supervisor,
-even if it is killed.
+A process that ends by itself is started again after a growing pause, with the reason; all of them end with the
+supervisor, even if it is killed.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +17,19 @@ from typing import Self
 
 import psutil
 
+from app.retry import keep_running
+
 PATIENCE_S = 15.0
-LAST = ("exchange", "broker")
-LONGEST_PAUSE_S = 5.0
-STEADY_S = 30.0  # a process that ran so long starts again at once
+STOPPED_LAST = ("exchange", "broker")  # the other processes need them
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 _PR_SET_PDEATHSIG = 1
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 Say = Callable[[str], None]
+
+
+class ProcessEndedError(RuntimeError):
+    """A supervised process ended by itself; the message says why."""
 
 
 @dataclass
@@ -40,14 +44,13 @@ class Child:
     restarts: int = 0
     ended: list[str] = field(default_factory=list)  # why, one line each
     process: asyncio.subprocess.Process | None = None
-    started_s: float = 0.0
-    cpu_before_s: float = 0.0  # of the lives that ended
-    rss_mb: float = 0.0  # the most that was seen
+    cpu_before_s: float = 0.0  # of the processes that ended
+    rss_mb: float = 0.0  # the most that was measured
     cpu_s: float = 0.0
 
     @property
     def pid(self) -> int | None:
-        """The running process, or None between two lives."""
+        """The running process, or None between its end and the next start."""
         return self.process.pid if self.process and self.process.returncode is None else None
 
 
@@ -67,16 +70,16 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        """End all at once, but what the others need (`LAST`) after them."""
-        await asyncio.gather(*(self.stop(name) for name in self.children if name not in LAST))
-        for name in LAST:
+        """Stop all at once, but what the others need (`STOPPED_LAST`) after them."""
+        await asyncio.gather(*(self.stop(name) for name in self.children if name not in STOPPED_LAST))
+        for name in STOPPED_LAST:
             if name in self.children:
                 await self.stop(name)
         if self._meter:
             self._meter.cancel()
 
     async def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], nice: int = 0) -> Child:
-        """Start a process and keep it running, nicer than this one; its output goes to `<folder>/<name>.log`."""
+        """Start a process and keep it running at this niceness; its output goes to `<folder>/<name>.log`."""
         child = Child(name, command, {**os.environ, **environment}, self.folder / f"{name}.log", nice)
         self.children[name] = child
         await self._launch(child)
@@ -84,7 +87,7 @@ class Supervisor:
         return child
 
     async def stop(self, name: str) -> None:
-        """Ask a process to end, wait, and insist after the patience is over."""
+        """End a process with SIGTERM; kill it when the patience is over."""
         child = self.children[name]
         watcher = self._watchers.pop(name, None)
         if watcher:
@@ -109,25 +112,28 @@ class Supervisor:
         with child.log.open("ab") as log:
             child.process = await asyncio.create_subprocess_exec(
                 *child.command, env=dict(child.environment), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_born(os.getpid(), child.nice),
+                start_new_session=True, preexec_fn=_ends_with_parent(os.getpid(), child.nice),
             )  # fmt: skip
-        child.started_s = time.monotonic()
 
     async def _watch(self, child: Child) -> None:
-        pause_s = 0.2
-        while True:
-            assert child.process is not None
-            code = await child.process.wait()
-            child.cpu_before_s, child.cpu_s = child.cpu_before_s + child.cpu_s, 0.0
-            child.restarts += 1
-            why = _why(code, child.log)
-            child.ended.append(why)
-            if time.monotonic() - child.started_s > STEADY_S:
-                pause_s = 0.2
-            self._say(f"{child.name} ended ({why}); starting it again in {pause_s:g} s, its log: {child.log}")
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            await self._launch(child)
+        async def run() -> None:
+            if child.process is None:
+                await self._launch(child)
+            await self._wait(child)
+
+        await keep_running(
+            run, f"keep {child.name} running", process="up", on=ProcessEndedError, first_wait_s=FIRST_PAUSE_S,
+            longest_wait_s=LONGEST_PAUSE_S, on_failure=lambda error: self._say(str(error)),
+        )  # fmt: skip
+
+    async def _wait(self, child: Child) -> None:
+        assert child.process is not None
+        code = await child.process.wait()
+        child.process = None
+        child.cpu_before_s, child.cpu_s = child.cpu_before_s + child.cpu_s, 0.0
+        child.restarts += 1
+        child.ended.append(_end_reason(code, child.log))
+        raise ProcessEndedError(f"{child.name} ended ({child.ended[-1]}); starting it again, its log: {child.log}")
 
     async def _measure(self) -> None:
         while True:
@@ -139,32 +145,33 @@ class Supervisor:
 
 def _resources(pid: int, child: Child) -> tuple[float, float]:
     try:
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        rss_mb = sum(member.memory_info().rss for member in family) / 1e6
-        cpu_s = sum(sum(member.cpu_times()[:2]) for member in family)
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        rss_mb = sum(one.memory_info().rss for one in processes) / 1e6
+        cpu_s = sum(sum(one.cpu_times()[:2]) for one in processes)
     except psutil.Error:  # it ended just now
         return child.rss_mb, child.cpu_s
     return max(child.rss_mb, rss_mb), cpu_s
 
 
-def _why(code: int, log: Path) -> str:
+def _end_reason(code: int, log: Path) -> str:
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     text = log.read_text(errors="replace") if log.exists() else ""
     lines = [line.strip() for line in CONTROL.sub("", text[-20_000:]).splitlines() if line.strip()]
-    ours = [line for line in lines if line.startswith("btc ")]  # written for a person, unlike what may follow it
-    return f"exit code {code}: {(ours or lines or ['no output'])[-1][:300]}"
+    errors = [line for line in lines if line.startswith("btc ")]  # written for a person, unlike what may follow it
+    return f"exit code {code}: {(errors or lines or ['no output'])[-1][:300]}"
 
 
-def _born(parent: int, nice: int) -> Callable[[], None] | None:
+def _ends_with_parent(parent: int, nice: int) -> Callable[[], None] | None:
+    """Return what a child does before its command starts: be nicer, and end when this process dies (Linux)."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
 
-    def ask() -> None:
+    def prepare() -> None:
         os.nice(nice)
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # it died before the request
             os._exit(1)
 
-    return ask
+    return prepare

@@ -1,1 +1,1 @@
-"""What others' tools do with the same ticks: each file is a program of its own, as its documentation would write it."""
+"""Other frameworks on the same ticks: each file is a program of its own, as its documentation would write it."""

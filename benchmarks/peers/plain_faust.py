@@ -1,4 +1,4 @@
-"""Plain Faust: one message per tick, one RocksDB table update each, as its tutorial does. Says its rate and waits."""
+"""Plain Faust: one message per tick, one RocksDB table update each, as its tutorial does. Prints its rate and waits."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Quix Streams: a one-second tumbling window per symbol, one message per tick. Says its rate and waits."""
+"""Quix Streams: a one-second tumbling window per symbol, one message per tick. Prints its rate and waits."""
 
 import json
 import sys
@@ -19,14 +19,14 @@ ticks = app.topic(
 at_s: list[float] = []  # of every tick
 
 
-def note(_tick: dict[str, Any]) -> None:
-    """Count what goes in, and say the rate at the end."""
+def count_tick(_tick: dict[str, Any]) -> None:
+    """Count a tick, and print the rate after the last."""
     at_s.append(time.perf_counter())
     if len(at_s) == count:
         print(json.dumps({"ticks_per_s": count / (at_s[-1] - at_s[0])}), flush=True)
 
 
-volumes = app.dataframe(ticks).update(note).tumbling_window(duration_ms=1000).agg(volume=Sum("quantity")).final()
+volumes = app.dataframe(ticks).update(count_tick).tumbling_window(duration_ms=1000).agg(volume=Sum("quantity")).final()
 
 if __name__ == "__main__":
     app.run()

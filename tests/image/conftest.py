@@ -1,4 +1,4 @@
-"""The built image under test. What leaves: `podman`, a way to run it; `image`, its name; or a skip that says why.
+"""Fixtures of the built image: `podman` runs it, `image` is its name; both skip where it cannot be tested.
 
 `BTC_IMAGE` names the image, `BTC_PODMAN` the engine with its options, `BTC_PODMAN_RUN` more options of each `run`.
 """
@@ -19,7 +19,7 @@ def podman() -> Podman:
     """Return a function that runs podman and returns what it prints (unchecked: its exit code), or skip."""
     engine = shlex.split(os.environ.get("BTC_PODMAN", "podman"))
     if not shutil.which(engine[0]):
-        pytest.skip(f"{engine[0]} is not on this machine: the image cannot be tried here")
+        pytest.skip(f"{engine[0]} is not on this machine: the image cannot be tested here")
 
     def run(*arguments: str, check: bool = True) -> str:
         done = subprocess.run([*engine, *arguments], capture_output=True, text=True, timeout=120, check=False)
@@ -36,7 +36,7 @@ def image(request: pytest.FixtureRequest) -> str:
     """Return the name of the image under test, or skip where none was named."""
     name = os.environ.get("BTC_IMAGE", "")
     if not name:
-        pytest.skip("no image was named to be tried: build one as in docs/image.md and set BTC_IMAGE")
+        pytest.skip("no image was named: build one as in docs/image.md and set BTC_IMAGE")
     podman: Podman = request.getfixturevalue("podman")
     if podman("image", "exists", name, check=False) != "0":
         pytest.skip(f"podman has no image {name}: build it as in docs/image.md, or name yours in BTC_IMAGE")
@@ -45,7 +45,7 @@ def image(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def inside(image: str, podman: Podman) -> Podman:
-    """Return a function that runs a command in a fresh container, as the chart would: anybody, on a read-only root."""
+    """Return a function that runs a command in a fresh container, as the chart would: any user, read-only root."""
 
     def run(*command: str, check: bool = True) -> str:
         return podman("run", "--rm", "--network", "none", *restricted(), "--entrypoint", command[0], image,
@@ -55,7 +55,7 @@ def inside(image: str, podman: Podman) -> Podman:
 
 
 def restricted() -> list[str]:
-    """Return what Kubernetes' restricted pod security asks for, as options of `podman run`."""
+    """Return the rules of Kubernetes' restricted pod security, as options of `podman run`."""
     return [
         "--read-only", "--read-only-tmpfs=false",
         "--tmpfs", "/tmp:rw,mode=1777", "--tmpfs", "/var/lib/btc:rw,mode=1777",

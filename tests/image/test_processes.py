@@ -1,6 +1,6 @@
-"""Every process in the built image, as the chart runs it: anybody, read-only, ready by its own probe, gone in time.
+"""Every process in the built image, as the chart runs it: any user, read-only root, its own probe, SIGTERM.
 
-The embedded Kafka and the exchange in a box run beside the containers; the containers share the host's network.
+The embedded Kafka and the emulated exchange run outside the containers; the containers share the host's network.
 """
 
 import json
@@ -21,7 +21,7 @@ from app.service import ports
 from tests.image.conftest import Podman, restricted
 
 PATIENCE_S, GRACE_S = 120.0, 10.0
-PROBES = {  # in the order of the walk: whose port answers, and where
+PROBES = {  # in the order of the data: the setting of its port, and the path
     "collect": ("METRICS", "/readyz"),
     "worker": ("WORKER", "/readyz"),
     "archive": ("METRICS", "/readyz"),
@@ -40,8 +40,8 @@ class Container:
     url: str
     podman: Podman
 
-    def answers(self) -> bool:
-        """Say whether its probe succeeds now."""
+    def answers_probe(self) -> bool:
+        """Return whether its probe succeeds now."""
         try:
             with urllib.request.urlopen(self.url, timeout=5) as answer:
                 return bool(answer.status == 200)
@@ -52,7 +52,7 @@ class Container:
         """Wait until its probe succeeds; False when it has not by then, or has ended."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self.state("Running") == "true":
-            if self.answers():
+            if self.answers_probe():
                 return True
             time.sleep(0.5)
         return False
@@ -62,7 +62,7 @@ class Container:
         return self.podman("inspect", "--format", f"{{{{.State.{what}}}}}", self.name).strip()
 
     def logs(self) -> str:
-        """Return its last words."""
+        """Return the end of its log."""
         return self.podman("logs", "--tail", "40", self.name)
 
     def stop(self) -> tuple[float, int]:
@@ -97,7 +97,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def house(podman: Podman, image: str, kafka: str, exchange: int) -> Iterator[dict[str, Container]]:
+def containers(podman: Podman, image: str, kafka: str, exchange: int) -> Iterator[dict[str, Container]]:
     """Start every process, each with ports of its own, and end whatever is left."""
     shared = {
         "KAFKA_URL": kafka, "HOST": "127.0.0.1", "SOURCE": "synthetic-7", "PARTITIONS": "2",
@@ -105,14 +105,14 @@ def house(podman: Podman, image: str, kafka: str, exchange: int) -> Iterator[dic
     }  # fmt: skip
     started: dict[str, Container] = {}
     try:
-        for process, (door, path) in PROBES.items():
-            doors = {name: ports.free_port() for name in ("METRICS", "WORKER", "API", "DASHBOARD", "KAFKA_UI")}
-            settings = {**shared, **{f"{name}_PORT": str(port) for name, port in doors.items()}}
-            name = f"btc-test-{process}-{doors[door]}"
+        for process, (own_port, path) in PROBES.items():
+            port_of = {name: ports.free_port() for name in ("METRICS", "WORKER", "API", "DASHBOARD", "KAFKA_UI")}
+            settings = {**shared, **{f"{name}_PORT": str(port) for name, port in port_of.items()}}
+            name = f"btc-test-{process}-{port_of[own_port]}"
             variables = [word for key, value in settings.items() for word in ("--env", f"BTC_{key}={value}")]
             options = [word for word in restricted() if word != "--no-healthcheck"]
             podman("run", "--detach", "--name", name, "--network", "host", *options, *variables, image, process)
-            started[process] = Container(name, f"http://127.0.0.1:{doors[door]}{path}", podman)
+            started[process] = Container(name, f"http://127.0.0.1:{port_of[own_port]}{path}", podman)
         yield started
     finally:
         for container in started.values():
@@ -120,20 +120,20 @@ def house(podman: Podman, image: str, kafka: str, exchange: int) -> Iterator[dic
 
 
 @pytest.mark.parametrize("process", PROBES)
-def test_a_process_becomes_ready_by_its_own_probe(house: dict[str, Container], process: str) -> None:
-    """On a read-only root, as a user nobody has heard of, without capabilities."""
-    assert house[process].is_ready(), house[process].logs()
+def test_a_process_becomes_ready_by_its_own_probe(containers: dict[str, Container], process: str) -> None:
+    """On a read-only root, as an unknown user, without capabilities."""
+    assert containers[process].is_ready(), containers[process].logs()
 
 
 @pytest.mark.parametrize("process", PROBES)
-def test_the_image_s_health_command_agrees(house: dict[str, Container], podman: Podman, process: str) -> None:
-    """What plain podman or docker asks says the same as the probe."""
-    assert podman("healthcheck", "run", house[process].name, check=False) == "0", house[process].logs()
+def test_the_image_s_health_command_agrees(containers: dict[str, Container], podman: Podman, process: str) -> None:
+    """The health check of plain podman or docker agrees with the probe."""
+    assert podman("healthcheck", "run", containers[process].name, check=False) == "0", containers[process].logs()
 
 
-def test_forecasts_walk_through_the_containers(house: dict[str, Container]) -> None:
+def test_forecasts_pass_through_the_containers(containers: dict[str, Container]) -> None:
     """A second collected in one container is forecast in another and served by a third."""
-    url = house["api"].url.removesuffix("/readyz") + "/v1/predictions/latest"
+    url = containers["api"].url.removesuffix("/readyz") + "/v1/predictions/latest"
     deadline, text = time.monotonic() + 60, ""
     while "BTCUSDT" not in text and time.monotonic() < deadline:
         try:
@@ -142,15 +142,15 @@ def test_forecasts_walk_through_the_containers(house: dict[str, Container]) -> N
         except urllib.error.HTTPError as error:
             text = str(error)
         time.sleep(0.5)
-    assert "BTCUSDT" in text, f"{text}\n{house['worker'].logs()}"
+    assert "BTCUSDT" in text, f"{text}\n{containers['worker'].logs()}"
 
 
 @pytest.mark.parametrize("process", list(reversed(PROBES)))
-def test_a_process_is_gone_in_time_after_sigterm(house: dict[str, Container], process: str) -> None:
-    """SIGTERM ends it cleanly, well within the grace period, and it says nothing of an error."""
-    took_s, code = house[process].stop()
-    assert (took_s < GRACE_S, code) == (True, 0), f"{took_s:.1f} s, exit code {code}\n{house[process].logs()}"
-    assert "Traceback" not in house[process].podman("logs", house[process].name)
+def test_a_process_is_gone_in_time_after_sigterm(containers: dict[str, Container], process: str) -> None:
+    """SIGTERM ends it cleanly, within the grace period, and its log has no error."""
+    took_s, code = containers[process].stop()
+    assert (took_s < GRACE_S, code) == (True, 0), f"{took_s:.1f} s, exit code {code}\n{containers[process].logs()}"
+    assert "Traceback" not in containers[process].podman("logs", containers[process].name)
 
 
 def test_nothing_listening_is_not_healthy(inside: Podman, podman: Podman, image: str) -> None:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from app.kafka import topics
-from tests.live.pipeline import House
+from benchmarks import topic_io
+from benchmarks.processes import Processes
 from tests.live.ticks import START, payload
 
 PARTITION = 2
@@ -32,40 +33,37 @@ LIES = {
 
 
 @pytest.fixture(scope="module")
-def house(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def processes(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     """Run one worker for the tests of this file."""
-    made = House(tmp_path_factory.mktemp("hostile"), kafka, "hostile")
-    try:
-        yield made
-    finally:
-        made.close()
+    with Processes(tmp_path_factory.mktemp("hostile"), kafka, "hostile") as running:
+        yield running
 
 
-async def _until_settled(house: House, second: int) -> None:
+async def _until_settled(processes: Processes, second: int) -> None:
     for _attempt in range(600):
-        outcomes = await house.all(topics.OUTCOMES)
+        outcomes = await topic_io.records(processes.settings, topics.OUTCOMES)
         if any(outcome.second >= second for outcome in outcomes):
             return
         await asyncio.sleep(0.2)
     raise AssertionError(f"second {second} was never settled")
 
 
-async def test_hostile_messages_are_set_aside_and_good_ones_pass(house: House) -> None:
+async def test_hostile_messages_are_set_aside_and_good_ones_pass(processes: Processes) -> None:
     """Every hostile message on every topic becomes one dead letter with its place; no good second is lost."""
-    await topics.ensure(house.settings)
-    house.start_worker()
-    async with house.sending() as send:
+    await topics.ensure(processes.settings)
+    processes.start_worker()
+    async with topic_io.sending(processes.settings) as sender:
         for number, second in enumerate(range(START, START + 12)):
-            await send(topics.TICKS, payload(second), PARTITION)
+            await sender.send(topics.TICKS, payload(second), PARTITION)
             for spec in topics.ALL if number == 6 else ():
                 partition = PARTITION if spec.partitioned else 0
                 for value in (*HOSTILE.values(), None):
-                    await send(spec, value, partition)
+                    await sender.send(spec, value, partition)
         for lie in LIES.values():
-            await send(topics.TICKS, lie, PARTITION)
-        await send(topics.TICKS, payload(START + 12), PARTITION)
-        await _until_settled(house, START + 12)
-    letters = await house.all(topics.DEAD)
+            await sender.send(topics.TICKS, lie, PARTITION)
+        await sender.send(topics.TICKS, payload(START + 12), PARTITION)
+        await _until_settled(processes, START + 12)
+    letters = await topic_io.records(processes.settings, topics.DEAD)
     counts = Counter(letter.topic.rpartition(".")[2] for letter in letters)
     wrong = {spec.name: len(HOSTILE) + 1 for spec in topics.ALL}
     assert counts == wrong | {"ticks": wrong["ticks"] + len(LIES)}
@@ -74,7 +72,7 @@ async def test_hostile_messages_are_set_aside_and_good_ones_pass(house: House) -
     assert max(len(letter.payload) for letter in letters) <= 4096
     wanted = list(range(START, START + 13))
     for spec in (topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES):
-        seconds = [found.second for found in await house.all(spec, _Second) if found.second]
+        seconds = [found.second for found in await topic_io.records(processes.settings, spec, _Second) if found.second]
         assert sorted(set(seconds)) == wanted, spec.name
 
 

@@ -1,4 +1,4 @@
-"""The worker is killed; what it knew and what it owed survive."""
+"""A killed worker goes on where it was: tables and pending forecasts survive."""
 
 import asyncio
 from collections import Counter
@@ -9,7 +9,8 @@ import pytest
 
 from app.kafka import topics
 from app.records import OutcomeBatch
-from tests.live.pipeline import House
+from benchmarks import topic_io
+from benchmarks.processes import Processes
 from tests.live.ticks import START, payload
 
 PARTITION = 2
@@ -19,8 +20,8 @@ SECONDS = 90
 @pytest.mark.slow
 async def test_a_killed_worker_loses_nothing_and_settles_nothing_twice(kafka: str, prefix: str, tmp_path: Path) -> None:
     """Killed −9 three times in the stream, the worker's outcomes are those of an undisturbed run, each settled once."""
-    calm = House(_made(tmp_path / "calm"), kafka, f"{prefix}-calm")
-    wild = House(_made(tmp_path / "wild"), kafka, f"{prefix}-wild")
+    calm = Processes(_made(tmp_path / "calm"), kafka, f"{prefix}-calm")
+    wild = Processes(_made(tmp_path / "wild"), kafka, f"{prefix}-wild")
     try:
         undisturbed = await _run(calm, kills=())
         disturbed = await _run(wild, kills=(20, 45, 70))
@@ -37,24 +38,24 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-async def _run(house: House, kills: tuple[int, ...]) -> list[OutcomeBatch]:
+async def _run(processes: Processes, kills: tuple[int, ...]) -> list[OutcomeBatch]:
     """Send the seconds one by one, kill where asked, and return the outcomes as a reader takes them."""
-    await topics.ensure(house.settings)
-    house.start_worker()
-    async with house.sending() as send:
+    await topics.ensure(processes.settings)
+    processes.start_worker()
+    async with topic_io.sending(processes.settings) as sender:
         for number in range(SECONDS):
-            await send(topics.TICKS, payload(START + number), PARTITION)
+            await sender.send(topics.TICKS, payload(START + number), PARTITION)
             await asyncio.sleep(0.01)
             if number in kills:
-                house.kill("worker")  # in the middle of the batches it was just sent
-                house.start_worker()
-    await _drained(house)
-    return _first_wins(await house.all(topics.OUTCOMES))
+                processes.kill("worker")  # in the middle of the batches it was just sent
+                processes.start_worker()
+    await _drained(processes)
+    return _first_wins(await topic_io.records(processes.settings, topics.OUTCOMES))
 
 
-async def _drained(house: House) -> None:
+async def _drained(processes: Processes) -> None:
     for _attempt in range(600):
-        seconds = {found.second for found in await house.all(topics.OUTCOMES, _Second)}
+        seconds = {found.second for found in await topic_io.records(processes.settings, topics.OUTCOMES, _Second)}
         if START + SECONDS - 1 in seconds:
             return
         await asyncio.sleep(0.2)

@@ -1,6 +1,4 @@
-"""Rolling restarts as Kubernetes does them. What enters: a workload and its running pods; what leaves: the same
-workload with every pod replaced, and how long each took to end.
-"""
+"""Rolling restarts as Kubernetes does them: every pod of a workload is replaced, and how long each took to end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,8 +13,8 @@ from tests.rolling.service import Service
 PROPAGATION_S = 1.5  # until every node knows that a pod has left a Service: a busy cluster, not the best one
 
 
-class Runs(Protocol):
-    """A pod of ours or a Kafka node."""
+class Runnable(Protocol):
+    """A pod or a Kafka node."""
 
     name: str
 
@@ -30,11 +28,11 @@ class Runs(Protocol):
         """End it with SIGTERM; return the seconds it took."""
 
     def close(self) -> None:
-        """End it however it is."""
+        """End it in whatever state it is."""
 
 
 class Rollout:
-    """The pods of one house and how they are replaced."""
+    """The pods of one installation and how they are replaced."""
 
     def __init__(self, objects: list[Object], variables: dict[str, str], folder: Path) -> None:
         self._objects, self._variables, self._folder = objects, variables, folder
@@ -67,7 +65,7 @@ class Rollout:
         return Pod(self._objects, component, self._variables, self._folder, name=name)
 
     async def roll(self, component: str) -> None:
-        """Replace every pod of a component, in its workload's own way."""
+        """Replace every pod of a component, by its workload's own strategy."""
         of = workload(self._objects, component)
         if of["kind"] == "StatefulSet":
             await self.one_by_one(self.pods[component], of)
@@ -88,7 +86,7 @@ class Rollout:
             await self._delete(old)
             self.pods[component].remove(old)
 
-    async def one_by_one(self, pods: Sequence[Runs], of: Object) -> None:
+    async def one_by_one(self, pods: Sequence[Runnable], of: Object) -> None:
         """Replace the pods of a StatefulSet in place, the newest first."""
         for pod in reversed(pods):
             await self._stopped(pod)
@@ -97,8 +95,8 @@ class Rollout:
             await asyncio.sleep(of["spec"].get("minReadySeconds", 0))
 
     async def _delete(self, pod: Pod) -> None:
-        # At the same moment the pod leaves its Service, which takes a while to be known, and preStop begins.
-        async def unlist() -> None:
+        # At the same moment the pod leaves its Service, which takes a while to propagate, and preStop begins.
+        async def remove_endpoint() -> None:
             await asyncio.sleep(PROPAGATION_S)
             if service := self.services.get(pod.component):
                 service.endpoints.remove(pod.port("http"))
@@ -107,12 +105,12 @@ class Rollout:
             await asyncio.sleep(pod.drain_s)
             await self._stopped(pod)
 
-        await asyncio.gather(unlist(), end())
+        await asyncio.gather(remove_endpoint(), end())
 
-    async def _stopped(self, pod: Runs) -> None:
+    async def _stopped(self, pod: Runnable) -> None:
         name = pod.name.removeprefix("btc-").rpartition("-")[0]
         self.stops_s[name] = max(self.stops_s.get(name, 0.0), round(await asyncio.to_thread(pod.stop), 1))
 
 
-async def _ready(pod: Runs) -> None:
+async def _ready(pod: Runnable) -> None:
     await asyncio.to_thread(pod.wait, "startupProbe", "readinessProbe")

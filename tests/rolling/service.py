@@ -1,7 +1,7 @@
-"""What stands before a door's replicas in a cluster. What enters: connections; what leaves: the same, at a replica.
+"""Service in front of replicas, as kube-proxy does it, in this process.
 
-As kube-proxy does it: each new connection goes to one of the endpoints, an open one stays where it is, and what a
-replica refuses or cuts is refused or cut for the client.
+Each new connection goes to one of the endpoints, an open one stays where it is, and what a replica refuses or cuts is
+refused or cut for the client.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Service:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Service"]:
-        """Take connections while the body runs."""
+        """Accept connections while the body runs."""
         server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
         self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
@@ -35,19 +35,19 @@ class Service:
             await asyncio.gather(*self._pipes, return_exceptions=True)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._carry(reader, writer))
+        task = asyncio.ensure_future(self._forward(reader, writer))
         self._pipes.add(task)
         task.add_done_callback(self._pipes.discard)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there = await asyncio.open_connection("127.0.0.1", self._choice.choice(self.endpoints))
+            replica = await asyncio.open_connection("127.0.0.1", self._choice.choice(self.endpoints))
         except (OSError, IndexError):  # refused, or no endpoint at all
             writer.transport.abort()
             with suppress(OSError):
                 await writer.wait_closed()
             return
-        await asyncio.gather(_pipe(reader, there[1]), _pipe(there[0], writer))
+        await asyncio.gather(_pipe(reader, replica[1]), _pipe(replica[0], writer))
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

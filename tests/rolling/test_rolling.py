@@ -1,6 +1,6 @@
-"""Every component is restarted in turn, as production would do it, while everybody keeps asking.
+"""Every component is restarted in turn, as production would do it, while clients keep sending requests.
 
-Kafka 3+3 and our processes run as the chart renders them; no request fails, no second is lost and nothing is doubled.
+Kafka 3+3 and all processes run as the chart renders them; no request fails, no second is lost, none is doubled.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from app.broker.reasons import BrokerError
 from app.kafka import topics
 from app.service import ports
 from app.settings import Settings
-from app.up.report import newest, run_record
+from app.up.run_record import newest_seconds, read_run
 from tests.chart.kafka_nodes import Nodes, kafka_home
 from tests.chart.objects import environment, laid_over, render, values_of, workload
-from tests.rolling.load import Asked, Followed, asking
+from tests.rolling.load import RequestLoad, StreamLoad, running
 from tests.rolling.rollout import Rollout
 from tests.rolling.service import Service
 
@@ -70,7 +70,7 @@ def _values(exchange: str) -> dict[str, Any]:
     })  # fmt: skip
 
 
-async def test_everything_is_restarted_and_nobody_notices(tmp_path: Path) -> None:
+async def test_everything_is_restarted_and_no_client_notices(tmp_path: Path) -> None:
     """Controllers, brokers, collectors, the worker, the API, the dashboard, the Kafka UI, the trainer, the archive."""
     home = tmp_path / "kafka-home"
     home.mkdir()
@@ -85,63 +85,63 @@ async def test_everything_is_restarted_and_nobody_notices(tmp_path: Path) -> Non
         objects = render(values)
         variables = {**environment(objects), "BTC_KAFKA_URL": nodes.bootstrap}
         rollout = Rollout(objects, variables, tmp_path)
-        for door in ("web-app", "dashboard", "kafka-ui"):
-            rollout.services[door] = await stack.enter_async_context(Service().listening())
+        for component in ("web-app", "dashboard", "kafka-ui"):
+            rollout.services[component] = await stack.enter_async_context(Service().listening())
         await stack.enter_async_context(rollout.running(REPLICAS))
         of = Settings(kafka_url=nodes.bootstrap, partitions=3, data_dir=rollout.pods["archive"][0].home)
-        asked, followed = await _rolled(rollout, nodes)
-        await _calm(rollout, of)
-        for name, one in asked.items():
+        requests, stream = await _rolled(rollout, nodes)
+        await _drain(rollout, of)
+        for name, one in requests.items():
             print(f"{name}: {one.answered} answers, slowest {one.slowest_s:.2f} s")
-        print("SIGTERM to the end, s:", rollout.stops_s, "WebSocket welcomes:", followed.welcomes)
-        assert {name: one.failed for name, one in asked.items() if one.failed} == {}
-        assert all(one.answered > 100 for one in asked.values())
-        assert followed.failed == []
-        assert followed.welcomes > 1
-        await _nothing_is_lost(rollout, of, followed)
+        print("SIGTERM to the end, s:", rollout.stops_s, "WebSocket welcomes:", stream.welcomes)
+        assert {name: one.failed for name, one in requests.items() if one.failed} == {}
+        assert all(one.answered > 100 for one in requests.values())
+        assert stream.failed == []
+        assert stream.welcomes > 1
+        await _nothing_is_lost(rollout, of, stream)
 
 
-async def _rolled(rollout: Rollout, nodes: Nodes) -> tuple[dict[str, Asked], Followed]:
+async def _rolled(rollout: Rollout, nodes: Nodes) -> tuple[dict[str, RequestLoad], StreamLoad]:
     api, dashboard, kafka_ui = (rollout.services[name].address for name in ("web-app", "dashboard", "kafka-ui"))
-    asked = {name: Asked() for name in ("API", "API, new connections", "dashboard", "Kafka UI")}
-    followed = Followed()
-    async with asking(
-        asked["API"].keep_asking(api, API, kept=True),
-        asked["API"].keep_asking(api, API, kept=True),
-        asked["API, new connections"].keep_asking(api, API, kept=False),
-        asked["dashboard"].keep_asking(dashboard, DASHBOARD, kept=True),
-        asked["Kafka UI"].keep_asking(kafka_ui, KAFKA_UI, kept=True),
-        followed.keep_following(api),
+    requests = {name: RequestLoad() for name in ("API", "API, new connections", "dashboard", "Kafka UI")}
+    stream = StreamLoad()
+    async with running(
+        requests["API"].run(api, API, kept=True),
+        requests["API"].run(api, API, kept=True),
+        requests["API, new connections"].run(api, API, kept=False),
+        requests["dashboard"].run(dashboard, DASHBOARD, kept=True),
+        requests["Kafka UI"].run(kafka_ui, KAFKA_UI, kept=True),
+        stream.run(api),
     ):
         for component in ("kafka-controller", "kafka"):
             await rollout.one_by_one(nodes.by_component[component], workload(nodes.objects, component))
-            _tell(component, asked)
+            _print(component, requests)
         for components in TOGETHER:
             await asyncio.gather(*map(rollout.roll, components))
-            _tell(" and ".join(components), asked)
+            _print(" and ".join(components), requests)
         await asyncio.sleep(3)
-    return asked, followed
+    return requests, stream
 
 
-def _tell(component: str, asked: dict[str, Asked]) -> None:
-    so_far = {name: (one.answered, len(one.failed), round(one.slowest_s, 2)) for name, one in asked.items()}
-    print(f"{time.strftime('%H:%M:%S')} {component} is renewed; answered, failed, slowest s: {so_far}")
+def _print(component: str, requests: dict[str, RequestLoad]) -> None:
+    so_far = {name: (one.answered, len(one.failed), round(one.slowest_s, 2)) for name, one in requests.items()}
+    print(f"{time.strftime('%H:%M:%S')} {component} is replaced; answered, failed, slowest s: {so_far}")
 
 
-async def _calm(rollout: Rollout, of: Settings) -> None:
-    """End the feed and wait until the rest has caught up with it."""
+async def _drain(rollout: Rollout, of: Settings) -> None:
+    """Stop the collectors and wait until everything they sent is settled."""
     for pod in rollout.pods["data-collector"]:
         await asyncio.to_thread(pod.stop)
-    ends = await newest(of, topics.TICKS)
+    ends = await newest_seconds(of, topics.TICKS)
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    while await newest(of, topics.OUTCOMES) != ends:
-        assert asyncio.get_running_loop().time() < deadline, (ends, await newest(of, topics.OUTCOMES))
+    while await newest_seconds(of, topics.OUTCOMES) != ends:
+        assert asyncio.get_running_loop().time() < deadline, (ends, await newest_seconds(of, topics.OUTCOMES))
         await asyncio.sleep(0.5)
     await asyncio.to_thread(rollout.pods["archive"][0].stop)
 
 
-async def _nothing_is_lost(rollout: Rollout, of: Settings, followed: Followed) -> None:
-    found = await run_record(of)
+async def _nothing_is_lost(rollout: Rollout, of: Settings, stream: StreamLoad) -> None:
+    found = await read_run(of)
     counts = found.seconds()
     assert (counts["lost"], counts["settled_twice"], counts["repeated"], found.dead) == (0, 0, 0, 0), counts
     doubled = "SELECT symbol, second FROM ticks_all GROUP BY ALL HAVING count(*) > 1"
@@ -152,7 +152,7 @@ async def _nothing_is_lost(rollout: Rollout, of: Settings, followed: Followed) -
         assert ids == list(range(ids[0], ids[0] + count)), f"{symbol}: ids are missing or doubled"
     kept = query.query(of, "SELECT DISTINCT second FROM ticks").column("second").to_pylist()
     assert set(kept) == set(found.collected)
-    api, first, last = rollout.services["web-app"].address, min(followed.seconds), max(followed.seconds)
+    api, first, last = rollout.services["web-app"].address, min(stream.seconds), max(stream.seconds)
     async with httpx.AsyncClient(base_url=f"http://{api}") as client:
         span: dict[str, str | int] = {"symbol": "BTCUSDT", "from": first, "to": last, "limit": 3600}
         shown = (await client.get("/v1/predictions", params=span)).json()

@@ -1,4 +1,4 @@
-"""`btc health` against pages that are well, ill or not there."""
+"""Health pages that are healthy, unhealthy, silent or not there."""
 
 import socket
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.health_check import health_reasons
+from app.cli.pages import health_reasons
 from app.service import health, ports
 from app.settings import Settings
 
@@ -18,8 +18,8 @@ def _settings() -> Settings:
     return Settings(**{name: ports.free_port() for name in PAGES})  # type: ignore[arg-type]
 
 
-async def test_who_listens_is_asked_and_who_does_not_is_left_out() -> None:
-    """A page that is well has no trouble; one that is ill says why; the others are not named."""
+async def test_pages_that_listen_are_checked_and_others_are_left_out() -> None:
+    """A healthy page has no reason; an unhealthy one says why; the others are not named."""
     import asyncio
 
     of = _settings()
@@ -31,18 +31,18 @@ async def test_who_listens_is_asked_and_who_does_not_is_left_out() -> None:
         assert await asyncio.to_thread(health_reasons, of) == {"metrics": "", "worker": "offsets stand still"}
 
 
-def test_a_page_that_hangs_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes the connection and says nothing is ill."""
-    monkeypatch.setattr("app.cli.health_check.ASK_S", 0.3)
+def test_a_page_that_hangs_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that accepts the connection and does not answer is unhealthy."""
+    monkeypatch.setattr("app.cli.pages.TIMEOUT_S", 0.3)
     of = _settings()
     with socket.create_server(("127.0.0.1", of.api_port)):
-        assert health_reasons(of) == {"api": "timed out"}
+        assert health_reasons(of) == {"API": "timed out"}
 
 
-def test_nothing_listening_is_not_well(tmp_path: Path) -> None:
-    """The command ends with 1 and says so."""
+def test_no_page_at_all_is_a_failure(tmp_path: Path) -> None:
+    """The command ends with 1 and prints so."""
     of = _settings()
     variables = {f"BTC_{name.upper()}": str(getattr(of, name)) for name in PAGES}
     done = subprocess.run([sys.executable, "-m", "app.cli", "health"], env={**variables, "HOME": str(tmp_path)},
                           capture_output=True, text=True, check=False)  # fmt: skip
-    assert (done.returncode, done.stdout) == (1, "nothing of ours listens here\n")
+    assert (done.returncode, done.stdout) == (1, "no health page listens on this machine\n")

@@ -1,4 +1,4 @@
-"""One recorded tick, followed through every room of the house."""
+"""One recorded tick, followed from the exchange to topics, archive, REST and WebSocket."""
 
 import asyncio
 import gzip
@@ -16,7 +16,8 @@ from app.archive import query
 from app.exchange import Exchange, replay
 from app.kafka import topics
 from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
-from tests.live.pipeline import House
+from benchmarks import topic_io
+from benchmarks.processes import Processes
 
 SPEED = 10.0
 AT = 40  # the tick that is followed: the first trade of this second of the recording
@@ -44,51 +45,56 @@ class Recorded:
         return (float(last["b"]) + float(last["a"])) / 2
 
 
+FinishedRun = tuple[Processes, Recorded, list[Any]]
+
+
 @pytest.fixture
-async def walked(kafka: str, recordings: Path, tmp_path: Path) -> AsyncIterator[tuple[House, Recorded, list[Any]]]:
-    """Run collector, worker, archive and API on the recording until the tick is settled; give what the socket said."""
+async def finished_run(kafka: str, recordings: Path, tmp_path: Path) -> AsyncIterator[FinishedRun]:
+    """Run collector, worker, archive and API until the tick is settled; give the messages of the WebSocket too."""
     file = recordings / "binance-ws" / "spot-btcusdt-20230405.dat.gz"
     recorded = Recorded(file)
     async with Exchange(replay([file]), speed=SPEED) as exchange:
-        house = House(
-            tmp_path, kafka, "walk", speed=SPEED, source="replay-walk", symbols=("BTCUSDT",),
+        processes = Processes(
+            tmp_path, kafka, "onetick", speed=SPEED, source="replay-onetick", symbols=("BTCUSDT",),
             exchange_ws_url=exchange.ws_url, exchange_rest_url=exchange.rest_url,
         )  # fmt: skip
         try:
-            await asyncio.to_thread(house.start_worker)
-            url = await asyncio.to_thread(house.start_api)
-            house.start("archive")
-            house.start("collector", "collect")
-            heard = await _hear(f"{url.replace('http', 'ws')}/v1/stream", recorded.second + HORIZON_S + 2)
-            house.end("collector")
+            await asyncio.to_thread(processes.start_worker)
+            url = await asyncio.to_thread(processes.start_api)
+            processes.start("archive")
+            processes.start("collector", "collect")
+            messages = await _follow(f"{url.replace('http', 'ws')}/v1/stream", recorded.second + HORIZON_S + 2)
+            processes.stop("collector")
             await asyncio.sleep(2.5)  # the archive writes every second
-            yield house, recorded, heard
+            yield processes, recorded, messages
         finally:
-            await asyncio.to_thread(house.close)
+            await asyncio.to_thread(processes.close)
 
 
-async def _hear(url: str, until: int) -> list[Any]:
-    heard: list[Any] = []
+async def _follow(url: str, until: int) -> list[Any]:
+    messages: list[Any] = []
     async with connect(url, proxy=None) as socket, asyncio.timeout(60):
         async for text in socket:
-            heard.append(json.loads(text))
-            if (heard[-1]["second"] or 0) >= until:
-                return heard
-    return heard
+            messages.append(json.loads(text))
+            if (messages[-1]["second"] or 0) >= until:
+                return messages
+    return messages
 
 
-async def _one(house: House, spec: topics.TopicSpec, second: int) -> Any:
-    (found,) = [batch for batch in await house.all(spec) if batch.second == second]
+async def _one(processes: Processes, spec: topics.TopicSpec, second: int) -> Any:
+    (found,) = [batch for batch in await topic_io.records(processes.settings, spec) if batch.second == second]
     assert found.partition == PARTITION
     return found
 
 
-async def test_a_recorded_tick_walks_through_every_room(walked: tuple[House, Recorded, list[Any]]) -> None:
+async def test_a_recorded_tick_arrives_everywhere_with_the_same_numbers(
+    finished_run: FinishedRun,
+) -> None:
     """From the recorded frame to ticks, features, predictions, outcomes, archive, REST, WebSocket: the same numbers."""
-    house, recorded, heard = walked
+    processes, recorded, messages = finished_run
     mid, later = recorded.mid(recorded.second), recorded.mid(recorded.second + HORIZON_S)
 
-    ticks: TickBatch = await _one(house, topics.TICKS, recorded.second)
+    ticks: TickBatch = await _one(processes, topics.TICKS, recorded.second)
     trades = ticks.symbols["BTCUSDT"].trades
     assert dict(zip(trades.id, trades.price, strict=True)).items() >= recorded.trades.items()
     at = trades.id.index(recorded.tick["t"])
@@ -96,36 +102,36 @@ async def test_a_recorded_tick_walks_through_every_room(walked: tuple[House, Rec
         recorded.tick["T"], float(recorded.tick["q"]), recorded.tick["m"],
     )  # fmt: skip
 
-    row: FeatureBatch = await _one(house, topics.FEATURES, recorded.second)
+    row: FeatureBatch = await _one(processes, topics.FEATURES, recorded.second)
     assert row.bars["trades"] == [len(trades.id)]
     assert row.bars["mid"] == [pytest.approx(mid, abs=0.02)]  # a replayed quote may fall into the next second
 
-    forecast: PredictionBatch = await _one(house, topics.PREDICTIONS, recorded.second)
+    forecast: PredictionBatch = await _one(processes, topics.PREDICTIONS, recorded.second)
     assert forecast.mid == row.bars["mid"]
     assert {one.kind for one in forecast.forecasts} == {"naive", "ridge", "tensorflow"}
     served = forecast.forecasts[0]
     assert served.model == forecast.champion
     assert all(low <= high for quantiles in served.quantiles[0] for low, high in zip(quantiles, quantiles[1:]))  # noqa: B905, RUF007
 
-    outcome: OutcomeBatch = await _one(house, topics.OUTCOMES, recorded.second + HORIZON_S)
+    outcome: OutcomeBatch = await _one(processes, topics.OUTCOMES, recorded.second + HORIZON_S)
     (settled,) = [one for one in outcome.settled if one.horizon_s == HORIZON_S]
-    due: PredictionBatch = await _one(house, topics.PREDICTIONS, recorded.second + HORIZON_S)
+    due: PredictionBatch = await _one(processes, topics.PREDICTIONS, recorded.second + HORIZON_S)
     assert settled.origin == recorded.second
     assert settled.realised == [pytest.approx(math.log(due.mid[0] / forecast.mid[0]), abs=1e-8)]
     assert settled.realised == [pytest.approx(math.log(later / mid), abs=2e-6)]
 
-    (pushed,) = [one for one in heard if one["type"] == "update" and one["second"] == recorded.second]
+    (pushed,) = [one for one in messages if one["type"] == "update" and one["second"] == recorded.second]
     (shown,) = pushed["predictions"]
     five = shown["forecasts"][0]
     assert (shown["mid"], shown["model"], five["horizon_s"]) == (forecast.mid[0], served.model, HORIZON_S)
     assert list(five["quantiles"].values()) == [round(value, DIGITS) for value in served.quantiles[0][0]]
 
-    _asked(house, recorded, forecast)
-    _archived(house, recorded, forecast)
+    _check_api(processes, recorded, forecast)
+    _check_archive(processes, recorded, forecast)
 
 
-def _asked(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
-    url = f"http://127.0.0.1:{house.settings.api_port}/v1"
+def _check_api(processes: Processes, recorded: Recorded, forecast: PredictionBatch) -> None:
+    url = f"http://127.0.0.1:{processes.settings.api_port}/v1"
     span: dict[str, str | int] = {"symbol": "BTCUSDT", "from": recorded.second, "to": recorded.second + 1}
     bars = httpx.get(f"{url}/bars", params=span).json()
     assert json.dumps(bars).count(str(recorded.second)) >= 1
@@ -135,12 +141,12 @@ def _asked(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
     assert outcomes
 
 
-def _archived(house: House, recorded: Recorded, forecast: PredictionBatch) -> None:
-    kept = query.query(
-        house.settings, f"select price, quantity from trades where id = {int(recorded.tick['t'])}"
+def _check_archive(processes: Processes, recorded: Recorded, forecast: PredictionBatch) -> None:
+    trades = query.query(
+        processes.settings, f"select price, quantity from trades where id = {int(recorded.tick['t'])}"
     ).to_pylist()
-    assert kept == [{"price": float(recorded.tick["p"]), "quantity": float(recorded.tick["q"])}]
+    assert trades == [{"price": float(recorded.tick["p"]), "quantity": float(recorded.tick["q"])}]
     models = query.query(
-        house.settings, f"select distinct model from predictions where second = {recorded.second}"
+        processes.settings, f"select distinct model from predictions where second = {recorded.second}"
     ).to_pylist()
     assert {row["model"] for row in models} == {one.model for one in forecast.forecasts}

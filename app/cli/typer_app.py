@@ -1,5 +1,6 @@
-"""What every command shares. What enters: the environment, a reason; what leaves: settings, one line and exit 1."""
+"""The typer application of `btc`: its console, how a command reads the settings, and how it fails."""
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,16 +23,16 @@ EXAMPLES = "**Examples**\n\n"
 
 
 def fail(message: str) -> typer.Exit:
-    """Say what is wrong in one line; raise what this returns."""
+    """Print an error in one line; the caller raises what this returns."""
     print(f"btc: {message}", file=sys.stderr)
     return typer.Exit(1)
 
 
 def settings() -> "Settings":
-    """Return the settings; what is wrong with one is told by its name.
+    """Return the settings.
 
     Raises:
-        typer.Exit: a setting is wrong.
+        typer.Exit: a setting is wrong; its name and the reason are printed.
 
     """
     from app.settings import settings as read
@@ -42,3 +43,8 @@ def settings() -> "Settings":
         first = error.errors()[0]
         name = "BTC_" + "_".join(str(part) for part in first["loc"]).upper() if first["loc"] else "settings"
         raise fail(f"{name}: {first['msg'].removeprefix('Value error, ')} (it is {first['input']!r})") from error
+
+
+def silence_kafka_client() -> None:
+    """Leave out aiokafka's own log lines: the command's error is one line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

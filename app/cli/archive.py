@@ -1,4 +1,4 @@
-"""`btc archive …`: the archive at the prompt. What enters: SQL; what leaves: rows as a table, CSV or JSON."""
+"""`btc archive query` and `btc archive tables`: rows of the archive as a table, CSV or JSON."""
 
 import csv
 import sys
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from app.archive import query as archive_query
 from app.archive.parquet import ArchiveError
-from app.settings import settings
+from app.cli.source_choice import Source, archive_settings
 
 ROWS_ON_SCREEN = 200
 archive_app = typer.Typer(help="Ticks, predictions and outcomes on disk.", no_args_is_help=True)
@@ -27,27 +27,28 @@ class Format(StrEnum):
     JSON = "json"
 
 
-Form = Annotated[Format, typer.Option("--format", help="table for people, csv or json (one object a line).")]
+Form = Annotated[Format, typer.Option("--format", help="table, csv, or json with one object a line.")]
 
 
 @archive_app.command("query")
 def query(
     sql: Annotated[str, typer.Argument(help='DuckDB\'s SQL: "select symbol, count(*) from trades group by all".')],
     form: Form = Format.TABLE,
+    source: Source = "",
 ) -> None:
-    """Ask the archive: ticks, trades, quotes, bars, predictions, outcomes, scores."""
+    """Query the archive: ticks, trades, quotes, bars, predictions, outcomes, scores."""
     try:
-        found = archive_query.query(settings(), sql)
+        found = archive_query.query(archive_settings(source), sql)
     except ArchiveError as error:
         _refuse(error)
     _show(found, form)
 
 
 @archive_app.command("tables")
-def tables(form: Form = Format.TABLE) -> None:
-    """List the tables with their columns and spans."""
+def tables(form: Form = Format.TABLE, source: Source = "") -> None:
+    """List the tables with their columns, first and last time, files and size."""
     try:
-        found = archive_query.tables(settings())
+        found = archive_query.tables(archive_settings(source))
     except ArchiveError as error:
         _refuse(error)
     _show(found, form)
