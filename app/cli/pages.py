@@ -8,7 +8,7 @@ from app.settings import Settings
 TIMEOUT_S = 3.0
 
 
-class Page(NamedTuple):
+class HttpPage(NamedTuple):
     """One page: its name, the setting of its port, and the path that says whether its process is healthy."""
 
     name: str
@@ -31,11 +31,11 @@ class Page(NamedTuple):
 
 
 PAGES = (
-    Page("API", "api_port", "/healthz"),
-    Page("dashboard", "dashboard_port", "/_stcore/health"),
-    Page("Kafka UI", "kafka_ui_port", "/healthz"),
-    Page("worker", "worker_port", "/healthz"),
-    Page("metrics", "metrics_port", "/healthz"),  # of the collector, the archive and the trainer
+    HttpPage("API", "api_port", "/healthz"),
+    HttpPage("dashboard", "dashboard_port", "/_stcore/health"),
+    HttpPage("Kafka UI", "kafka_ui_port", "/healthz"),
+    HttpPage("worker", "worker_port", "/healthz"),
+    HttpPage("metrics", "metrics_port", "/healthz"),  # of the collector, the archive and the trainer
 )
 
 

@@ -25,7 +25,7 @@ def test_errors_that_were_survived_are_counted_by_kind() -> None:
     assert errors_survived()["DiskFullError"] == before + 1
 
 
-def test_a_pulse_asks_what_the_work_has_set_meanwhile() -> None:
+def test_a_status_asks_what_the_work_has_set_meanwhile() -> None:
     """Alive and ready are looked up when asked, not when the process_status was made."""
     process_status = ProcessStatus()
     assert (process_status.stall_reason(), process_status.not_ready_reason()) == ("", "")
