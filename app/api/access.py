@@ -1,6 +1,6 @@
-"""Who may ask, and how often. What enters: requests and WebSocket handshakes; what leaves: those allowed, or a problem.
+"""Access control: API keys and rate limits for everything under /v1.
 
-Guarded is what lies under /v1. Keys are compared in constant time. Rates are token buckets per key, or per address for
+Keys are compared in constant time. Rates are token buckets per key, or per address for
 those without a valid one; the table of buckets is bounded.
 """
 
@@ -32,7 +32,7 @@ class RateLimits:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # who → tokens, when
 
     def wait_s(self, who: str) -> float:
-        """Take a token; return 0.0, or after how many seconds there will be one."""
+        """Spend a token; return 0.0, or after how many seconds there will be one."""
         now, rate = self._now_s(), self._per_minute / 60.0
         tokens, since = self._buckets.pop(who, (float(self._per_minute), now))
         tokens = min(float(self._per_minute), tokens + (now - since) * rate)
@@ -76,7 +76,7 @@ class AccessControl:
         return None
 
     def _is_known(self, key: bytes) -> bool:
-        # Every key is compared, so that time does not tell which one was near.
+        # Every key is compared, so that the time does not reveal which one was close.
         return sum(hmac.compare_digest(key, known) for known in self._keys) > 0
 
 

@@ -1,4 +1,4 @@
-"""Small pieces of HTML. What enters: texts and figures; what leaves: escaped HTML for `st.html`. Pure."""
+"""Small pieces of escaped HTML for `st.html`."""
 
 from collections.abc import Iterable, Sequence
 from html import escape

@@ -6,24 +6,15 @@ first lingers: it goes on answering, and every answer closes its connection; who
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.service.uvicorn_fixes import EmbeddedServer
+
 LINGER_S = 1.0  # a client that asks less often than this may still meet a closed connection, and must ask again
 CLOSE = (b"connection", b"close")
-
-
-class EmbeddedServer(uvicorn.Server):
-    """A server inside somebody else's loop: it leaves the signals alone."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
-        yield
 
 
 class GracefulServer(EmbeddedServer):
@@ -49,7 +40,7 @@ class GracefulServer(EmbeddedServer):
     async def _linger(self) -> None:
         self._leaving, loop = True, asyncio.get_running_loop()
         deadline = loop.time() + LINGER_S
-        while self.server_state.connections and loop.time() < deadline:
+        while self.has_connections() and loop.time() < deadline:
             await asyncio.sleep(0.05)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:

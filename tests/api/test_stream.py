@@ -42,7 +42,7 @@ async def test_a_client_gets_a_hello_and_then_every_new_second() -> None:
     async with served(board) as address, connect(f"ws://{address}/v1/stream?symbols=btcusdt", proxy=None) as client:
         hello = json.loads(await client.recv())
         assert (hello["type"], hello["second"], hello["tensorflow"]) == ("hello", SECOND, "champion")
-        board.take([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1)])
         update = json.loads(await client.recv())
         assert (update["type"], update["second"]) == ("update", SECOND + 1)
         assert update["closed_ms"] == examples.closed_ms(SECOND + 1)
@@ -53,7 +53,7 @@ async def test_a_client_gets_a_hello_and_then_every_new_second() -> None:
 async def test_a_client_hears_of_its_symbols_only() -> None:
     """Another symbol's second is no message; all symbols of one second are one message."""
     board = examples.board()
-    board.take([predictions(SECOND, ("ETHUSDT",), partition=1)])
+    board.update([predictions(SECOND, ("ETHUSDT",), partition=1)])
     async with (
         served(board) as address,
         connect(f"ws://{address}/v1/stream?symbols=ETHUSDT", proxy=None) as one,
@@ -61,8 +61,8 @@ async def test_a_client_hears_of_its_symbols_only() -> None:
     ):
         await one.recv()
         await all_of_them.recv()
-        board.take([predictions(SECOND + 1)])
-        board.take([predictions(SECOND + 1, ("ETHUSDT",), partition=1)])
+        board.update([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1, ("ETHUSDT",), partition=1)])
         mine, everything = json.loads(await one.recv()), json.loads(await all_of_them.recv())
         assert [row["symbol"] for row in mine["predictions"]] == ["ETHUSDT"]
         assert {row["symbol"]: row["second"] for row in everything["predictions"]} == {
@@ -74,10 +74,10 @@ async def test_a_client_hears_of_its_symbols_only() -> None:
 async def test_a_partition_that_stays_away_holds_nobody_up() -> None:
     """A subscription over two partitions gets the second although only one of them came."""
     board = examples.board()
-    board.take([predictions(SECOND, ("ETHUSDT",), partition=1)])
+    board.update([predictions(SECOND, ("ETHUSDT",), partition=1)])
     async with served(board) as address, connect(f"ws://{address}/v1/stream", proxy=None) as client:
         await client.recv()
-        board.take([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1)])
         update = json.loads(await asyncio.wait_for(client.recv(), 2))
         assert update["second"] == SECOND + 1
 
@@ -96,7 +96,7 @@ async def test_an_update_is_encoded_once_for_all_clients_of_a_subscription(monke
         clients = [await connect(f"ws://{address}/v1/stream?symbols=BTCUSDT", proxy=None) for _ in range(10)]
         for client in clients:
             await client.recv()
-        board.take([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1)])
         for client in clients:
             await client.recv()
             await client.close()
@@ -145,9 +145,9 @@ async def test_a_client_that_takes_nothing_is_closed_and_the_others_lose_nothing
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its oldest updates are dropped, then it gets 1013; a healthy client gets every second."""
-    monkeypatch.setattr(clients_of, "HOPELESS_S", 0.5)
+    monkeypatch.setattr(clients_of, "STALLED_S", 0.5)
     board = examples.board()
-    board.take([predictions(SECOND, MANY, partition=1)])
+    board.update([predictions(SECOND, MANY, partition=1)])
     async with served(board, websocket_queue=4) as address:
         host, port = address.split(":")
         stuck = socket.socket()
@@ -161,7 +161,7 @@ async def test_a_client_that_takes_nothing_is_closed_and_the_others_lose_nothing
             await healthy.recv()
             seconds = []
             for second in range(SECOND + 1, SECOND + 60):
-                board.take([predictions(second, MANY, partition=1)])
+                board.update([predictions(second, MANY, partition=1)])
                 seconds.append(json.loads(await asyncio.wait_for(healthy.recv(), 5))["second"])
                 await asyncio.sleep(0.02)
             async with httpx.AsyncClient(trust_env=False) as asker:
@@ -186,7 +186,7 @@ def test_a_port_that_is_taken_is_named_with_its_holder(capsys: pytest.CaptureFix
     """The error says who holds the port and what to set."""
     with listening("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(StartupError, match=rf"port {port} is held by .+ set BTC_API_PORT"):
+        with pytest.raises(StartupError, match=rf"port {port} \(API\) is taken by .+ set BTC_API_PORT"):
             listening("127.0.0.1", port)
         assert run(Settings(api_port=port)) == 1
-    assert capsys.readouterr().err.startswith(f"btc api: port {port} is held by")
+    assert capsys.readouterr().err.startswith(f"btc api: port {port} (API) is taken by")

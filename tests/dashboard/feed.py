@@ -142,15 +142,15 @@ def filled_board(
 ) -> tuple[Board, Market]:
     """Return a board that has seen so many seconds up to now, with one gap, and the market to go on with."""
     board = Board(settings or Settings(source="synthetic-7", symbols=symbols))
-    board._follower.trouble = ""
+    board._follower.not_following_reason = ""
     market, now_ms = Market(symbols), wall_ms()
     newest = int(now_ms / 1000.0) - 1
     for second in range(newest - seconds + 1, newest + 1):
         if second % 250 not in {100, 101, 102}:
-            board.take(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=(second + 1) * 1000.0 + 75.0)
+            board.update(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=(second + 1) * 1000.0 + 75.0)
     releases = [release(MODELS[0][0], "champion", now_ms - 1.8e6), release("tf-cold-start", "retired", now_ms - 9e7)]
-    board.take([*releases, *beats(now_ms, 120)])
-    board.take([DeadLetter(topic="btc.ticks", partition=0, offset=17, reason="Expected `int`, got `str`",
+    board.update([*releases, *beats(now_ms, 120)])
+    board.update([DeadLetter(topic="btc.ticks", partition=0, offset=17, reason="Expected `int`, got `str`",
                            at_ms=now_ms, by="worker")])  # fmt: skip
     return board, market
 
@@ -168,9 +168,9 @@ def _go_on(board: Board, market: Market) -> None:
     while True:
         time.sleep(1.0 - time.time() % 1.0 + 0.06)
         second = int(time.time()) - 1
-        board.take(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=wall_ms())
+        board.update(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=wall_ms())
         if second % 5 == 0:
-            board.take(list(beats(wall_ms(), 1)))
+            board.update(list(beats(wall_ms(), 1)))
 
 
 def main() -> None:
