@@ -36,11 +36,13 @@ async def retrying(
     unless: Callable[[Exception], bool] = lambda _error: False,
     first_wait_s: float = FIRST_WAIT_S,
     longest_wait_s: float = LONGEST_WAIT_S,
+    timeout_s: float | None = None,
 ) -> T:
     """Await `step` until it succeeds and return its result; every failure is logged and counted.
 
     Pauses double from `first_wait_s` to `longest_wait_s`, plus a random part of `first_wait_s`. Only cancellation, an
-    error that is not in `on`, or one for which `unless` is true ends the attempts.
+    error that is not in `on`, or one for which `unless` is true ends the attempts; with `timeout_s`, also the first
+    error after so long.
     """
 
     def is_retried(error: Exception) -> bool:
@@ -51,7 +53,7 @@ async def retrying(
         return True
 
     attempts = stamina.retry_context(
-        is_retried, attempts=None, timeout=None, wait_initial=first_wait_s, wait_max=longest_wait_s,
+        is_retried, attempts=None, timeout=timeout_s, wait_initial=first_wait_s, wait_max=longest_wait_s,
         wait_jitter=first_wait_s,
     )  # fmt: skip
     async for attempt in attempts:

@@ -89,3 +89,14 @@ async def test_a_connection_that_had_worked_starts_the_backoff_anew(
     assert [round(wait) for wait in waits] == pytest.approx([1, 1, 2, 1], abs=0.6)
     assert waits[2] > 1.9
     assert waits[3] < 1.1
+
+
+async def test_a_step_with_a_timeout_fails_with_its_last_error() -> None:
+    """Those who wait for an answer are given the reason, not the timeout."""
+    left = iter(range(1000))
+
+    async def step() -> None:
+        raise OSError(f"refused {next(left)}")
+
+    with pytest.raises(OSError, match=r"refused [1-9]"):
+        await retry.retrying(step, "ask", process="test", first_wait_s=0.01, longest_wait_s=0.02, timeout_s=0.2)

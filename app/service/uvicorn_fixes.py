@@ -2,10 +2,11 @@
 
 * `EmbeddedServer` overrides `Server.capture_signals` and reads `Server.server_state.connections`. Without it a server
   inside a process replaces that process's signal handlers, so SIGTERM no longer cancels the work; and a server that
-  stops cannot know whether a client is still connected. uvicorn has no setting for either (encode/uvicorn#1579).
+  stops cannot know whether a client is still connected. uvicorn has no setting for either (Kludex/uvicorn#526).
 * `DirectProtocol` subclasses the WebSocket protocol of `websockets_sansio_impl`. ASGI encodes each message anew for
   each client, awaits every write, hides how much is unsent, and its close waits for a client that reads nothing.
-  Without it one message costs one encoding per client, and a stalled client cannot be closed.
+  Without it one message costs one encoding per client (python-websockets/websockets#931 asked for the same), and a
+  stalled client cannot be closed.
 """
 
 from collections.abc import Iterable, Iterator

@@ -70,7 +70,7 @@ async def test_the_board_fills_from_the_tails_and_follows(kafka: str, prefix: st
     await board.start()
     await asyncio.wait_for(board.wait_ready(), 15)
     assert board.history("BTCUSDT").second.tolist() == list(range(SECOND - 19, SECOND + 1))
-    assert board.models().releases[0]["id"] == slim.id
+    assert board.models().releases[0].id == slim.id
     assert board.status().latency["board"].n == 0
 
     async with clients.producer(settings) as producer:
