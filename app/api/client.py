@@ -20,7 +20,7 @@ DIRECT = "btc.connection"  # ASGI extension: the `WebSocketTransport` of `api/se
 
 
 class Update:
-    """One message, encoded once for all who get it."""
+    """One message, encoded once for all clients."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body

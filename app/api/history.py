@@ -109,12 +109,12 @@ async def _archived_predictions(board: Board, span: Span) -> PastPredictions:
     rows = await read(board.settings, "predictions", span.symbol, _ends(board, span), most)
     seconds = sorted({row["second"] for row in rows})
     whole = seconds[:-1] if len(rows) >= most else seconds  # the last second may lack rows
-    taken = whole[: span.limit]
-    if not taken:
+    chosen = whole[: span.limit]
+    if not chosen:
         return no_predictions(span.symbol)
-    rows = [row for row in rows if row["second"] <= taken[-1]]
-    page = predictions_of(span.symbol, rows, await _archived_outcomes(board, span, taken[-1]))
-    return replace(page, next_from=taken[-1] + 1 if len(taken) < len(seconds) else None)
+    rows = [row for row in rows if row["second"] <= chosen[-1]]
+    page = predictions_of(span.symbol, rows, await _archived_outcomes(board, span, chosen[-1]))
+    return replace(page, next_from=chosen[-1] + 1 if len(chosen) < len(seconds) else None)
 
 
 async def _archived_outcomes(board: Board, span: Span, last: int) -> list[Row]:

@@ -1,7 +1,7 @@
 """Ring buffers of numbers: the last seconds of one partition's symbols, read as columns over time.
 
 One ring holds arrays `[seconds, symbols, …]`; the slot of a second is `second % capacity`, and `seconds` says which
-second a slot really holds, so a hole in time is a slot that holds another one.
+second a slot really holds, so a gap in time is a slot that holds another second.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ PRESENT = "present"  # 1 where a symbol was part of a second: symbols come and g
 
 @dataclass(frozen=True)
 class Field:
-    """One value per symbol and second: its shape, its type, and what stands where there is none."""
+    """One value per symbol and second: its shape, its type, and the value where there is none."""
 
     shape: tuple[int, ...] = ()
     dtype: str = "float64"

@@ -60,7 +60,7 @@ def header(status: SystemStatus, symbol: str, not_following_reason: str) -> str:
     ]
     if status.stale and status.second is not None:
         age = formatting.span(status.age_s)
-        pieces.append(markup.pill(f"stale: nothing new for {age}", "bad", "what you see is an old picture"))
+        pieces.append(markup.pill(f"stale: nothing new for {age}", "bad", "this is an old picture"))
         pieces.append(markup.Html('<i class="b-stale-mark"></i>'))
     if not_following_reason:
         pieces.append(markup.pill(not_following_reason, "bad"))

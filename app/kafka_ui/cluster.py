@@ -23,7 +23,7 @@ from app.settings import Settings
 AT_ONCE = 4
 DEADLINE_S = 8.0
 RESTART_S = 4.0  # a broker that restarts is replaced by another within this
-FRESH_S = 1.0  # an overview this young answers everybody
+FRESH_S = 1.0  # a younger overview is not read again
 PAGE = 50  # messages
 PARTITION_BYTES = 1 << 20  # fetched at once from each; one larger message still comes
 

@@ -1,4 +1,4 @@
-"""Ports of this machine. What enters: a port number; what leaves: whether it is free, and who holds it."""
+"""Ports of this machine: whether one is free, and which process holds it."""
 
 import socket
 import sys

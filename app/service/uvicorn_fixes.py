@@ -34,7 +34,7 @@ class EmbeddedServer(uvicorn.Server):
 
 
 class DirectProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket connection that its application reaches directly, beside ASGI."""
+    """A WebSocket connection that its application reaches directly, not only through ASGI."""
 
     def handle_connect(self, event: Any) -> None:
         """Accept the handshake, as uvicorn does, and call `on_connect` if it succeeds."""

@@ -7,7 +7,6 @@ import httpx
 import numpy as np
 import pytest
 
-from app.api.archive_history import bars_of, level_of, predictions_of
 from app.api.encoding import decode
 from app.api.examples import LEVELS, MODELS, SECOND, predictions, price
 from app.api.history import Span
@@ -55,7 +54,7 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_page_runs_from_the_archive_into_the_board(client: httpx.AsyncClient, archive: list[str]) -> None:
-    """Sixty seconds that begin before the board come without hole or repeat."""
+    """Sixty seconds that begin before the board come without gap or repeat."""
     answer = await client.get(f"/v1/predictions?symbol=BTCUSDT&from={FIRST - 20}&limit=60")
     view = decode(answer.content, PastPredictions)
     assert view.second.tolist() == list(range(FIRST - 20, SECOND + 1))
@@ -85,7 +84,7 @@ async def test_archived_bars_have_the_shape_of_the_boards(client: httpx.AsyncCli
 
 
 async def test_archived_outcomes_are_the_settled_ones(client: httpx.AsyncClient, archive: list[str]) -> None:
-    """Each has its forecast beside it."""
+    """Each comes with its forecast."""
     answer = await client.get(f"/v1/outcomes?symbol=BTCUSDT&horizon_s=10&from={FIRST - 20}&limit=10")
     view = decode(answer.content, PastOutcomes)
     assert view.second.tolist() == list(range(FIRST - 20, FIRST - 10))
@@ -95,7 +94,7 @@ async def test_archived_outcomes_are_the_settled_ones(client: httpx.AsyncClient,
 
 
 async def test_an_archive_that_fails_is_a_problem(api: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is told, and when to try again."""
+    """With the reason, and when to try again."""
 
     async def history(*_asked: object, **_how: object) -> list[Row]:
         raise ArchiveError("the archive took longer than 10 s")
@@ -125,8 +124,6 @@ async def test_an_empty_archive_leaves_the_page_to_the_board(
     for path in ("bars?", "predictions?", "outcomes?horizon_s=10&"):
         answer = await client.get(f"/v1/{path}symbol=BTCUSDT&from={FIRST - 5}&to={FIRST + 1}")
         assert answer.json()["second"] == [FIRST, FIRST + 1]
-    assert bars_of("X", []).channels == {}
-    assert predictions_of("X", [], []).horizons == {}
 
 
 async def test_a_page_that_the_archive_cannot_fill_at_once_goes_on(
@@ -142,8 +139,3 @@ async def test_a_page_that_the_archive_cannot_fill_at_once_goes_on(
         assert len(page["second"]) < 8
         start = page["next_from"]
     assert found == list(range(FIRST - 20, FIRST))
-
-
-def test_a_columns_name_is_a_level() -> None:
-    """Fractions of a percent follow an underscore."""
-    assert level_of("q97_5") == "0.975"

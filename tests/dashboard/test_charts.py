@@ -102,7 +102,7 @@ def test_gaps_are_not_bridged() -> None:
 
 
 def test_a_thinned_hour_has_no_false_gaps() -> None:
-    """Every sixth second is no hole when all are six apart."""
+    """Every sixth second is no gap when all are six apart."""
     seconds, _ = charts.broken(np.arange(0, 600, 6), np.arange(100))
     assert len(seconds) == 100
 

@@ -78,7 +78,7 @@ def test_what_does_not_exist_is_a_dash(value: float | None) -> None:
 
 
 def test_sources_have_names_people_know() -> None:
-    """Live, emulator and replay are told apart."""
+    """Live, emulator and replay have different names."""
     assert formatting.source("live", 1.0) == "live Binance"
     assert formatting.source("synthetic-7", 1.0) == "emulator synthetic-7"
     assert formatting.source("replay-day", 20.0) == "replay day, 20× speed"

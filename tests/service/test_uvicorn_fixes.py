@@ -106,7 +106,7 @@ async def test_frames_and_texts_are_the_same_bytes() -> None:
 
 
 async def test_a_full_connection_accepts_no_writes_until_it_drains() -> None:
-    """`writable` follows the transport's high-water mark, and a lost connection wakes those who wait."""
+    """`writable` follows the transport's high-water mark, and a lost connection ends the wait."""
     async with _connected() as (connection, transport):
         transport.unsent = 7
         assert connection.unsent_bytes() == 7

@@ -33,7 +33,7 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     st.html(
         markup.table(table_rows.GAPS, found)
         if found
-        else markup.verdict("good", "No gap: trade ids run without a hole.")
+        else markup.verdict("good", "No gap: trade ids are consecutive.")
     )
 
 
