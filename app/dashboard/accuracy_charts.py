@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.board.views import PastOutcomes
-from app.dashboard.charts import TIME, Figure, Floats, Trace, broken, figure, line, thin, when
+from app.dashboard.charts import TIME, Figure, Floats, Trace, downsample, epoch_ms, figure, line, with_gaps
 from app.dashboard.theme import BLUE, GREEN, GREY, OF_KIND, SERIES, faded
 from app.records import Score
 
@@ -128,9 +128,9 @@ def errors_figure(outcomes: PastOutcomes, window_s: int = 60) -> Figure:
     served = np.abs(outcomes.realised - outcomes.mean) * 1e4
     naive = np.abs(outcomes.realised) * 1e4
     columns = {"second": outcomes.second, "served": rolling(served, window_s), "naive": rolling(naive, window_s)}
-    rows = thin(columns)
-    seconds, served, naive = broken(rows["second"], rows["served"], rows["naive"])
-    x = when(seconds)
+    rows = downsample(columns)
+    seconds, served, naive = with_gaps(rows["second"], rows["served"], rows["naive"])
+    x = epoch_ms(seconds)
     return figure(
         [line("no change (naive)", x, naive, GREY, dash="dash"), line("served", x, served, BLUE, width=2.2)],
         height=300, yaxis={"rangemode": "tozero", "ticksuffix": " bp"}, xaxis=TIME,

@@ -53,15 +53,15 @@ def figure(traces: Sequence[Trace], *, height: int = 320, **layout: Any) -> Figu
     return {"data": list(traces), "layout": look | layout}
 
 
-def when(seconds: ArrayLike) -> Floats:
+def epoch_ms(seconds: ArrayLike) -> Floats:
     """Return epoch seconds [T] as plotly.js wants times: epoch milliseconds, on an axis of `TIME`."""
     return np.asarray(seconds, np.float64) * 1000.0
 
 
-def thin(columns: Mapping[str, ArrayLike], limit: int = POINTS) -> dict[str, Any]:
+def downsample(columns: Mapping[str, ArrayLike], limit: int = POINTS) -> dict[str, Any]:
     """Return every n-th row of equally long columns, at most `limit`, the newest always among them.
 
-    >>> thin({"second": np.arange(10)}, 4)["second"].tolist()
+    >>> downsample({"second": np.arange(10)}, 4)["second"].tolist()
     [0, 3, 6, 9]
     """
     arrays = {name: np.asarray(values) for name, values in columns.items()}
@@ -70,12 +70,12 @@ def thin(columns: Mapping[str, ArrayLike], limit: int = POINTS) -> dict[str, Any
     return {name: values[(rows - 1) % step :: step] if step > 1 else values for name, values in arrays.items()}
 
 
-def broken(seconds: ArrayLike, *columns: ArrayLike) -> tuple[Floats, ...]:
+def with_gaps(seconds: ArrayLike, *columns: ArrayLike) -> tuple[Floats, ...]:
     """Return seconds and columns with a NaN row in every gap, so that no line bridges what is missing.
 
     A gap is a distance of more than three times the usual one.
 
-    >>> [part.tolist() for part in broken([1, 2, 9], [5.0, 6.0, 7.0])]
+    >>> [part.tolist() for part in with_gaps([1, 2, 9], [5.0, 6.0, 7.0])]
     [[1.0, 2.0, 3.0, 9.0], [5.0, 6.0, nan, 7.0]]
     """
     times = np.asarray(seconds, np.float64)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.board.views import Latency, PastBars
-from app.dashboard.charts import TIME, Figure, Trace, broken, figure, line, thin, when
+from app.dashboard.charts import TIME, Figure, Trace, downsample, epoch_ms, figure, line, with_gaps
 from app.dashboard.theme import BLUE, GREY, ORANGE, SERIES
 
 STAGES = {  # stage → the stage it starts from, and its label
@@ -23,9 +23,9 @@ def activity_figure(bars: PastBars) -> Figure:
     channels = bars.channels
     if not channels:
         return figure([], height=260)
-    rows = thin({"second": bars.second, "trades": channels["trades"], "quotes": channels["quotes"]})
-    seconds, trades, quotes = broken(rows["second"], rows["trades"], rows["quotes"])
-    x = when(seconds)
+    rows = downsample({"second": bars.second, "trades": channels["trades"], "quotes": channels["quotes"]})
+    seconds, trades, quotes = with_gaps(rows["second"], rows["trades"], rows["quotes"])
+    x = epoch_ms(seconds)
     return figure(
         [line("quotes/s", x, quotes, BLUE, width=1.2), line("trades/s", x, trades, ORANGE, width=1.6)],
         height=260, yaxis={"rangemode": "tozero"}, xaxis=TIME,
@@ -65,9 +65,9 @@ def resources_figure(resources: Mapping[str, Mapping[str, Any]], column: str, un
     """Return one resource of every process over the last hour; `resources` is process → columns."""
     traces = []
     for at, (process, columns) in enumerate(resources.items()):
-        rows = thin({"second": np.asarray(columns["at_ms"]) / 1000.0, "value": columns[column]}, 240)
-        seconds, values = broken(rows["second"], rows["value"])
-        traces.append(line(process, when(seconds), values, SERIES[at % len(SERIES)]))
+        rows = downsample({"second": np.asarray(columns["at_ms"]) / 1000.0, "value": columns[column]}, 240)
+        seconds, values = with_gaps(rows["second"], rows["value"])
+        traces.append(line(process, epoch_ms(seconds), values, SERIES[at % len(SERIES)]))
     return figure(traces, height=280, yaxis={"rangemode": "tozero", "ticksuffix": unit}, xaxis=TIME)
 
 

@@ -64,7 +64,7 @@ def header(status: SystemStatus, symbol: str, not_following_reason: str) -> str:
         pieces.append(markup.Html('<i class="b-stale-mark"></i>'))
     if not_following_reason:
         pieces.append(markup.pill(not_following_reason, "bad"))
-    return markup.line(pieces)
+    return markup.row(pieces)
 
 
 def waiting(board: Board, status: SystemStatus) -> str:

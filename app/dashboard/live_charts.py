@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from app.board.views import PastBars, PastPredictions, Prediction
-from app.dashboard.charts import TIME, Figure, Floats, Trace, band, broken, figure, line, thin, when
+from app.dashboard.charts import TIME, Figure, Floats, Trace, band, downsample, epoch_ms, figure, line, with_gaps
 from app.dashboard.theme import BLUE, GREEN, GREY, ORANGE
 
 STEPS = 32  # points of the fan
@@ -23,13 +23,13 @@ def price_figure(
     seconds = bars.second
     layout: dict[str, Any] = {"yaxis": {"tickformat": ",.7~g", "side": "right"}}
     if len(seconds):
-        layout["xaxis"] = TIME | {"range": when([seconds[0], seconds[-1] + 1 + horizon_s]).tolist()}
+        layout["xaxis"] = TIME | {"range": epoch_ms([seconds[0], seconds[-1] + 1 + horizon_s]).tolist()}
         layout["shapes"] = [_now(float(seconds[-1]) + 1)]
     return figure(traces, height=height, **layout)
 
 
 def _now(second: float) -> dict[str, Any]:
-    at = when([second]).tolist()[0]
+    at = epoch_ms([second]).tolist()[0]
     return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
             "line": {"color": GREY, "width": 1, "dash": "dot"}}  # fmt: skip
 
@@ -39,9 +39,9 @@ def market(bars: PastBars) -> list[Trace]:
     channels = bars.channels
     if not channels:
         return []
-    rows = thin({"second": bars.second, **{name: channels[name] for name in ("mid", "bid", "ask", "price")}})
-    seconds, mid, bid, ask, price = broken(*(rows[name] for name in ("second", "mid", "bid", "ask", "price")))
-    x = when(seconds + 1.0)
+    rows = downsample({"second": bars.second, **{name: channels[name] for name in ("mid", "bid", "ask", "price")}})
+    seconds, mid, bid, ask, price = with_gaps(*(rows[name] for name in ("second", "mid", "bid", "ask", "price")))
+    x = epoch_ms(seconds + 1.0)
     if np.isnan(mid).all():
         return [line("last trade", x, price, GREEN)]
     return [
@@ -61,7 +61,7 @@ def fan(prediction: Prediction) -> list[Trace]:
         return []
     horizons = np.array([0, *(forecast.horizon_s for forecast in forecasts)], np.float64)
     ahead = np.linspace(0.0, np.sqrt(horizons[-1]), STEPS) ** 2
-    x = when(prediction.second + 1 + ahead)
+    x = epoch_ms(prediction.second + 1 + ahead)
 
     def path(values: list[float]) -> Floats:
         return np.asarray(mid * np.exp(np.interp(np.sqrt(ahead), np.sqrt(horizons), [0.0, *values])))
@@ -78,8 +78,8 @@ def past_band(history: PastPredictions, horizon_s: int) -> list[Trace]:
     column = history.horizons.get(str(horizon_s))
     if column is None or not len(history.second):
         return []
-    rows = thin({"second": history.second, "mid": history.mid, "low": column.quantiles["0.05"],
+    rows = downsample({"second": history.second, "mid": history.mid, "low": column.quantiles["0.05"],
                  "high": column.quantiles["0.95"]})  # fmt: skip
-    seconds, mid, low, high = broken(rows["second"], rows["mid"], rows["low"], rows["high"])
+    seconds, mid, low, high = with_gaps(rows["second"], rows["mid"], rows["low"], rows["high"])
     edges = (mid * np.exp(low), mid * np.exp(high))
-    return band(f"forecast {horizon_s} s before, 90 %", when(seconds + 1.0 + horizon_s), edges, ORANGE, 0.22)
+    return band(f"forecast {horizon_s} s before, 90 %", epoch_ms(seconds + 1.0 + horizon_s), edges, ORANGE, 0.22)

@@ -27,8 +27,8 @@ def strong(text: str) -> Html:
     return Html(f"<b>{escape(text)}</b>")
 
 
-def line(pieces: Iterable[str]) -> str:
-    """Return pieces of HTML in one line that wraps."""
+def row(pieces: Iterable[str]) -> str:
+    """Return pieces of HTML in one row that wraps."""
     return f'<div class="b-line">{"".join(pieces)}</div>'
 
 

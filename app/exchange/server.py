@@ -25,8 +25,8 @@ from app.exchange.streams import Streams
 from app.exchange.subscribers import Subscribers
 from app.exchange.websocket_protocol import UNREAD_BYTES, ExchangeWebSocketProtocol
 from app.exchange.weight import Weight
-from app.service.graceful_server import EmbeddedServer
 from app.service.ports import holder
+from app.service.uvicorn_fixes import EmbeddedServer
 
 DAY_S = 86_400.0
 LONGEST_MESSAGE_BYTES = 64 * 1024  # of a client

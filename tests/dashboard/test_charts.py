@@ -85,25 +85,25 @@ def test_past_forecasts_stand_where_they_fell_due(board: Board) -> None:
 
 def test_series_are_bounded_and_keep_the_newest() -> None:
     """An hour becomes at most 600 points, the last of them the newest."""
-    found = charts.thin({"second": np.arange(3601), "value": np.arange(3601)})
+    found = charts.downsample({"second": np.arange(3601), "value": np.arange(3601)})
     assert len(found["second"]) <= charts.POINTS
     assert found["second"][-1] == 3600
 
 
 def test_short_series_are_left_alone() -> None:
     """Five minutes keep each second."""
-    assert len(charts.thin({"second": np.arange(300)})["second"]) == 300
+    assert len(charts.downsample({"second": np.arange(300)})["second"]) == 300
 
 
 def test_gaps_are_not_bridged() -> None:
     """A line breaks where seconds are missing, and only there."""
-    _, values = charts.broken([1, 2, 3, 10, 11], [1.0, 1.0, 1.0, 2.0, 2.0])
+    _, values = charts.with_gaps([1, 2, 3, 10, 11], [1.0, 1.0, 1.0, 2.0, 2.0])
     assert np.isnan(values).tolist() == [False, False, False, True, False, False]
 
 
 def test_a_thinned_hour_has_no_false_gaps() -> None:
     """Every sixth second is no gap when all are six apart."""
-    seconds, _ = charts.broken(np.arange(0, 600, 6), np.arange(100))
+    seconds, _ = charts.with_gaps(np.arange(0, 600, 6), np.arange(100))
     assert len(seconds) == 100
 
 

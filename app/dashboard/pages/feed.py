@@ -31,9 +31,7 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     st.subheader("Newest gaps", anchor=False)
     found = table_rows.gaps(feed.symbols)
     st.html(
-        markup.table(table_rows.GAPS, found)
-        if found
-        else markup.verdict("good", "No gap: trade ids are consecutive.")
+        markup.table(table_rows.GAPS, found) if found else markup.verdict("good", "No gap: trade ids are consecutive.")
     )
 
 

@@ -36,7 +36,7 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     st.html(markup.tiles(table_rows.price_tiles(prediction, bars), stale=stale))
     frame.chart(_figure(board, symbol, prediction, bars, back_s), "price")
     if prediction.flags:
-        st.html(markup.line(["<span>Flags</span>", markup.flags(prediction.flags)]))
+        st.html(markup.row(["<span>Flags</span>", markup.flags(prediction.flags)]))
         st.html(markup.meanings(prediction.flags))
     st.subheader(f"Forecast of {symbol}, made at {formatting.clock(prediction.second + 1)} UTC", anchor=False)
     st.html(markup.table(table_rows.FORECAST, table_rows.forecast(prediction), stale=stale))
