@@ -1,7 +1,7 @@
 """The newest prediction of every symbol, as returns and as prices."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,11 +11,13 @@ from app.board.symbols import age_s, partition_of
 from app.board.views import Horizon, LatestPredictions, Other, Prediction, ServedPrediction
 from app.records import Forecast, PredictionBatch
 
+P = TypeVar("P", bound=ServedPrediction)
+
 
 def latest(state: BoardState, symbol: str | None, wall_ms: float) -> LatestPredictions:
     """Return the newest prediction of one symbol, or of all in alphabetical order, with what every model forecasts."""
     rows = [
-        Prediction(**_served(state, batch, row, wall_ms), others=_others(state, batch, row))
+        _prediction(Prediction, state, batch, row, wall_ms, others=_others(state, batch, row))
         for batch, row in _rows(state, symbol)
     ]
     rows.sort(key=lambda prediction: prediction.symbol)
@@ -24,7 +26,7 @@ def latest(state: BoardState, symbol: str | None, wall_ms: float) -> LatestPredi
 
 def served(state: BoardState, symbol: str | None, wall_ms: float) -> list[ServedPrediction]:
     """Return the same without the models that do not serve."""
-    rows = [ServedPrediction(**_served(state, batch, row, wall_ms)) for batch, row in _rows(state, symbol)]
+    rows = [_prediction(ServedPrediction, state, batch, row, wall_ms) for batch, row in _rows(state, symbol)]
     rows.sort(key=lambda prediction: prediction.symbol)
     return rows
 
@@ -40,24 +42,25 @@ def _rows(state: BoardState, symbol: str | None) -> Iterator[tuple[PredictionBat
         yield newest, newest.symbols.index(symbol)
 
 
-def _served(state: BoardState, batch: PredictionBatch, row: int, wall_ms: float) -> dict[str, Any]:
+def _prediction(view: type[P], state: BoardState, batch: PredictionBatch, row: int, wall_ms: float, **more: Any) -> P:
     champion, age = champion_of(batch), age_s(state, batch.second, wall_ms)
-    return {
-        "symbol": batch.symbols[row],
-        "second": batch.second,
-        "closed_ms": batch.closed_ms,
-        "sent_ms": batch.sent_ms,
-        "age_s": age,
-        "stale": age > state.settings.prediction_ttl_s,
-        "mid": batch.mid[row] if batch.priced[row] else None,
-        "priced": batch.priced[row],
-        "volatility": batch.volatility[row],
-        "flags": batch.flags[row],
-        "model": champion.model if champion else None,
-        "kind": champion.kind if champion else None,
-        "role": champion.role if champion else None,
-        "forecasts": _horizons(state, batch, champion, row) if champion else [],
-    }
+    return view(
+        symbol=batch.symbols[row],
+        second=batch.second,
+        closed_ms=batch.closed_ms,
+        sent_ms=batch.sent_ms,
+        age_s=age,
+        stale=age > state.settings.prediction_ttl_s,
+        mid=batch.mid[row] if batch.priced[row] else None,
+        priced=batch.priced[row],
+        volatility=batch.volatility[row],
+        flags=batch.flags[row],
+        model=champion.model if champion else None,
+        kind=champion.kind if champion else None,
+        role=champion.role if champion else None,
+        forecasts=_horizons(state, batch, champion, row) if champion else [],
+        **more,
+    )
 
 
 def _others(state: BoardState, batch: PredictionBatch, row: int) -> list[Other]:
