@@ -38,13 +38,14 @@ async def retrying(
     unless: Callable[[Exception], bool] = lambda _error: False,
     first_wait_s: float = FIRST_WAIT_S,
     longest_wait_s: float = LONGEST_WAIT_S,
+    timeout_s: float | None = None,
     on_failure: OnFailure | None = None,
 ) -> T:
     """Await `step` until it succeeds and return its result; every failure is logged and counted.
 
     Pauses double from `first_wait_s` to `longest_wait_s`, plus a random part of `first_wait_s`. Only cancellation, an
-    error that is not in `on`, or one for which `unless` is true ends the attempts. `on_failure` replaces the
-    log line and the count.
+    error that is not in `on`, or one for which `unless` is true ends the attempts; with `timeout_s`, also the first
+    error after so long. `on_failure` replaces the log line and the count.
     """
 
     def is_retried(error: Exception) -> bool:
@@ -59,7 +60,7 @@ async def retrying(
     except on as error:
         failure = error
     attempts = stamina.retry_context(
-        is_retried, attempts=None, timeout=None, wait_initial=first_wait_s, wait_max=longest_wait_s,
+        is_retried, attempts=None, timeout=timeout_s, wait_initial=first_wait_s, wait_max=longest_wait_s,
         wait_jitter=first_wait_s,
     )  # fmt: skip
     async for attempt in attempts:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.api import create_app, examples
-from app.api.cache import ENCODER
+from app.api.encoding import ENCODER
 from app.api.server import listening, server_for
 from app.board.board import Board
 from app.clock import wall_ms
@@ -41,7 +41,7 @@ async def feed(board: Board) -> None:
         second += 1
         now_ms = wall_ms()
         batch = msgspec.structs.replace(examples.predictions(second), closed_ms=now_ms, sent_ms=now_ms)
-        board.take([batch], arrived_ms=now_ms)
+        board.update([batch], arrived_ms=now_ms)
 
 
 async def main(kind: str, port: int) -> None:

@@ -102,3 +102,14 @@ async def test_a_caller_may_report_failures_in_its_own_words(waits: list[float])
 
     await retry.keep_running(step, "write", process="own", on=OSError, on_failure=lambda e: reported.append(str(e)))
     assert (reported, counted._value.get(), len(waits)) == (["first", "second"], 0.0, 2)
+
+
+async def test_a_step_with_a_timeout_fails_with_its_last_error() -> None:
+    """Those who wait for an answer are given the reason, not the timeout."""
+    left = iter(range(1000))
+
+    async def step() -> None:
+        raise OSError(f"refused {next(left)}")
+
+    with pytest.raises(OSError, match=r"refused [1-9]"):
+        await retry.retrying(step, "ask", process="test", first_wait_s=0.01, longest_wait_s=0.02, timeout_s=0.2)

@@ -1,4 +1,4 @@
-"""The API: REST, WebSocket, documentation and a live page over one board. What leaves: `create_app`, `run`."""
+"""The API: REST, WebSocket, documentation and a live page over one board."""
 
 from app.api.application import create_app
 from app.api.server import run

@@ -1,6 +1,6 @@
-"""Who may ask, and how often. What enters: requests and WebSocket handshakes; what leaves: those allowed, or a problem.
+"""Access control: API keys and rate limits for everything under /v1.
 
-Guarded is what lies under /v1. Keys are compared in constant time. Rates are token buckets per key, or per address for
+Keys are compared in constant time. Rates are token buckets per key, or per address for
 those without a valid one; the table of buckets is bounded.
 """
 
@@ -29,15 +29,15 @@ class RateLimits:
 
     def __init__(self, per_minute: int, most: int = 10_000, now_s: Callable[[], float] = time.monotonic) -> None:
         self._per_minute, self._most, self._now_s = per_minute, most, now_s
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # who → tokens, when
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client → tokens, when
 
-    def wait_s(self, who: str) -> float:
-        """Take a token; return 0.0, or after how many seconds there will be one."""
+    def wait_s(self, client: str) -> float:
+        """Spend a token; return 0.0, or after how many seconds there will be one."""
         now, rate = self._now_s(), self._per_minute / 60.0
-        tokens, since = self._buckets.pop(who, (float(self._per_minute), now))
+        tokens, since = self._buckets.pop(client, (float(self._per_minute), now))
         tokens = min(float(self._per_minute), tokens + (now - since) * rate)
         allowed = tokens >= 1.0
-        self._buckets[who] = (tokens - allowed, now)
+        self._buckets[client] = (tokens - allowed, now)
         if len(self._buckets) > self._most:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1.0 - tokens) / rate
@@ -66,8 +66,8 @@ class AccessControl:
         key = _key_of(scope) if self._keys else None
         valid = key is not None and self._is_known(key)
         if self._buckets is not None:
-            who = f"key {key!r}" if valid else f"address {(scope.get('client') or ('?',))[0]}"
-            wait_s = math.ceil(self._buckets.wait_s(who))
+            client = f"key {key!r}" if valid else f"address {(scope.get('client') or ('?',))[0]}"
+            wait_s = math.ceil(self._buckets.wait_s(client))
             if wait_s:
                 return Problem(429, f"too many requests: try again in {wait_s} s", {"Retry-After": str(wait_s)})
         if self._keys and not valid:
@@ -76,7 +76,7 @@ class AccessControl:
         return None
 
     def _is_known(self, key: bytes) -> bool:
-        # Every key is compared, so that time does not tell which one was near.
+        # Every key is compared, so that the time does not reveal which one was close.
         return sum(hmac.compare_digest(key, known) for known in self._keys) > 0
 
 

@@ -1,236 +1,25 @@
-"""The shape of every answer: what the API's documentation says, and what a test holds each answer to.
+"""The API's own answers, and the list of all of them that the documentation describes."""
 
-Times: `second`, `due`, `from`, `to` are exchange time, epoch seconds; `*_ms` are wall time, epoch milliseconds. Returns
-are log returns of the mid. Columns over time have one length; null where there is no value.
-"""
-
-from typing import Any
+from typing import Literal
 
 import msgspec
 
-from app.board.records import Release
-from app.records import Heartbeat, Kind, Role, Score
-
-Column = list[float | None]
-
-
-class Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What every answer is."""
-
-
-class Horizon(Shape):
-    """What one model says of one horizon."""
-
-    horizon_s: int
-    due: int
-    mean: float
-    price: float | None
-    quantiles: dict[str, float]
-    prices: dict[str, float | None]
-
-
-class Other(Shape):
-    """A model that forecasts in the champion's shadow."""
-
-    model: str
-    kind: Kind
-    role: Role
-    forecasts: list[Horizon]
-
-
-class Prediction(Shape):
-    """One symbol's newest prediction: the champion's per horizon, and the other models'."""
-
-    symbol: str
-    second: int
-    closed_ms: float
-    sent_ms: float
-    age_s: float
-    stale: bool
-    mid: float | None
-    priced: bool
-    volatility: float
-    flags: list[str]
-    model: str | None
-    kind: Kind | None
-    role: Role | None
-    forecasts: list[Horizon]
-    others: list[Other] = []
-
-
-class LatestPredictions(Shape):
-    """The newest prediction of one symbol or of all."""
-
-    source: str
-    predictions: list[Prediction]
-
-
-class HorizonColumns(Shape):
-    """One horizon's forecasts over time, and what became of them."""
-
-    mean: Column
-    quantiles: dict[str, Column]
-    realised: Column
-
-
-class Page(Shape):
-    """A part of a history: `next_from` is where the next part begins, null at its end."""
-
-    next_from: int | None
-
-
-class PastPredictions(Page):
-    """The champion's forecasts of past seconds, as columns."""
-
-    symbol: str
-    second: list[int]
-    mid: Column
-    volatility: Column
-    model: list[str | None]
-    flags: list[list[str]]
-    horizons: dict[str, HorizonColumns]
-
-
-class PastBars(Page):
-    """One-second bars, as columns."""
-
-    symbol: str
-    second: list[int]
-    flags: list[list[str]]
-    channels: dict[str, Column]
-
-
-class PastOutcomes(Page):
-    """Settled forecasts of one horizon, by the second they were made, as columns."""
-
-    symbol: str
-    horizon_s: int
-    second: list[int]
-    model: list[str | None]
-    mean: Column
-    quantiles: dict[str, Column]
-    realised: Column
-
-
-class ScoreRow(Score, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """One model's running scores for one symbol and horizon."""
-
-    partition: int
-    second: int
-
-
-class Scores(Shape):
-    """Running scores; older outcomes are exponentially forgotten."""
-
-    scores: list[ScoreRow]
-    settled_total: dict[str, int]
-
-
-class RunningModel(Shape):
-    """A model that forecasts now."""
-
-    model: str
-    kind: Kind
-    role: Role
-    serves: bool
-
-
-class Models(Shape):
-    """Who forecasts now, and every release."""
-
-    champion: str | None
-    tensorflow: str
-    running: list[RunningModel]
-    releases: list[Release]
-
-
-class Gap(Shape, rename={"from_": "from"}):
-    """A hole of the feed: missing seconds, or seconds in which trades are missing."""
-
-    kind: str
-    from_: int
-    to: int
-
-
-class SymbolFeed(Shape):
-    """One symbol's feed over the last hour."""
-
-    symbol: str
-    partition: int
-    second: int | None
-    age_s: float | None
-    stale: bool
-    flags: list[str]
-    completeness: float | None
-    missing_s: int
-    gapped_s: int
-    late_s: int
-    gaps: list[Gap]
-
-
-class Feed(Shape):
-    """The feed, and the collectors' own account of it."""
-
-    source: str
-    symbols: list[SymbolFeed]
-    collectors: list[dict[str, Any]]
-
-
-class Availability(Shape):
-    """Seconds that have a prediction, out of all seconds the board holds."""
-
-    share: float | None
-    seconds: int
-    expected: int
-    objective: float
-
-
-class Latency(Shape, omit_defaults=True):
-    """Wall time from the close of the second to the end of a stage."""
-
-    n: int
-    last_ms: float = 0.0
-    p50_ms: float = 0.0
-    p90_ms: float = 0.0
-    p99_ms: float = 0.0
-
-
-class Dead(Shape):
-    """A message set aside."""
-
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    at_ms: float
-    by: str
-    size_bytes: int
-
-
-class DeadLetters(Shape):
-    """Messages set aside: how many, and the newest."""
-
-    total: int
-    last: list[Dead]
-
-
-class BoardSize(Shape):
-    """What this replica holds in memory."""
-
-    seconds: int
-    bytes: int
-    max_bytes: int
-    taken: dict[str, int]
-
-
-class Process(Heartbeat, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """One process's newest heartbeat."""
-
-    alive: bool
-    age_s: float
-
-
-class Api(Shape):
+from app.board.board import Board
+from app.board.views import (
+    Feed,
+    LatestPredictions,
+    Models,
+    PastBars,
+    PastOutcomes,
+    PastPredictions,
+    Scores,
+    ServedPrediction,
+    SystemStatus,
+    View,
+)
+
+
+class Api(View):
     """This replica's service level."""
 
     apdex: float | None
@@ -242,26 +31,31 @@ class Api(Shape):
     dropped: int
 
 
-class Status(Shape):
+class Status(SystemStatus):
     """The whole system's state."""
 
-    source: str
-    speed: float
-    second: int | None
-    age_s: float | None
-    stale: bool
-    exchange_s: float
-    symbols: int
-    tensorflow: str
-    availability: Availability
-    latency: dict[str, Latency]
-    predictions_per_minute: int
-    dead: DeadLetters
-    board: BoardSize
-    processes: list[Process]
     api: Api
     ready: bool
     trouble: str
+
+
+def status_of(board: Board, api: Api) -> Status:
+    """Return the status of a board and of the replica that answers with it."""
+    known = msgspec.structs.asdict(board.status())
+    return Status(**known, api=api, ready=board.is_ready, trouble=board.not_following_reason)
+
+
+class StreamMessage(View):
+    """One message of the WebSocket: the present state first, then one update a second."""
+
+    type: Literal["hello", "update"]
+    source: str
+    speed: float
+    second: int | None
+    closed_ms: float | None
+    sent_ms: float | None
+    tensorflow: str
+    predictions: list[ServedPrediction]
 
 
 class ProblemDetails(msgspec.Struct, kw_only=True):
@@ -273,4 +67,6 @@ class ProblemDetails(msgspec.Struct, kw_only=True):
     detail: str
 
 
-ALL = (LatestPredictions, PastPredictions, PastBars, PastOutcomes, Scores, Models, Feed, Status, ProblemDetails)
+ALL: tuple[type[msgspec.Struct], ...] = (
+    LatestPredictions, PastPredictions, PastBars, PastOutcomes, Scores, Models, Feed, Status, ProblemDetails,
+)  # fmt: skip

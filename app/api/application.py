@@ -1,6 +1,6 @@
-"""The API, put together. What enters: settings and a board; what leaves: an ASGI application.
+"""The API as an ASGI application.
 
-A request walks: time taken → CORS → key and rate → answered from memory, or → route → board → encoded once.
+A request passes: request metrics → CORS → key and rate → answer cache, or → route → board → encoded once.
 """
 
 from collections.abc import AsyncIterator
@@ -25,8 +25,8 @@ ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1
 def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
     """Return the API over a board; without one it follows the topics with its own."""
     shown = board or Board(settings)
-    experience, answers = RequestMetrics(), AnswerCache(private=bool(settings.api_keys))
-    hub = stream.Hub(shown, experience)
+    request_metrics, answers = RequestMetrics(), AnswerCache(private=bool(settings.api_keys))
+    hub = stream.Hub(shown, request_metrics)
 
     @asynccontextmanager
     async def following(_app: FastAPI) -> AsyncIterator[None]:
@@ -44,13 +44,13 @@ def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=following,
-        middleware=_middleware(settings, experience, answers),
+        middleware=_middleware(settings, request_metrics, answers),
     )
-    app.state.board, app.state.experience = shown, experience
+    app.state.board, app.state.request_metrics = shown, request_metrics
     problems.install(app)
     docs.install(app, keys=bool(settings.api_keys))
     app.include_router(pages.router(shown))
-    app.include_router(routes.router(shown, answers, experience))
+    app.include_router(routes.router(shown, answers, request_metrics))
 
     @app.websocket("/v1/stream")
     async def live(websocket: WebSocket) -> None:
@@ -59,7 +59,7 @@ def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
     return app
 
 
-def _middleware(settings: Settings, experience: RequestMetrics, answers: AnswerCache) -> list[Middleware]:
+def _middleware(settings: Settings, request_metrics: RequestMetrics, answers: AnswerCache) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=list(settings.api_cors_origins),
@@ -69,7 +69,7 @@ def _middleware(settings: Settings, experience: RequestMetrics, answers: AnswerC
         max_age=3600,
     )
     return [
-        Middleware(RequestMetricsMiddleware, experience=experience, routes=frozenset(ROUTES)),
+        Middleware(RequestMetricsMiddleware, request_metrics=request_metrics, routes=frozenset(ROUTES)),
         *([cors] if settings.api_cors_origins else []),
         Middleware(AccessControl, settings=settings),
         Middleware(CacheMiddleware, answers=answers),

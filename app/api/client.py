@@ -1,7 +1,7 @@
-"""One WebSocket client. What enters: updates, each encoded once for all; what leaves: frames, in order.
+"""One WebSocket client: a bounded queue of updates, each encoded once for all clients.
 
-Each client has a queue; when it is full the oldest update goes. One whose connection takes nothing for half a minute is
-hopeless.
+When the queue is full, the oldest update is dropped. A client whose connection accepts nothing for half a minute has
+stalled.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from typing import Protocol
 from starlette.websockets import WebSocket
 from websockets.frames import Frame, Opcode
 
-HOPELESS_S = 30.0
+STALLED_S = 30.0
 TRY_AGAIN_LATER = 1013
-DIRECT = "btc.connection"  # ASGI extension: the `WebSocketTransport` of our own server
+DIRECT = "btc.connection"  # ASGI extension: the `WebSocketTransport` of `api/server.py`
 
 
 class Update:
-    """One message, encoded once for all who get it."""
+    """One message, encoded once for all clients."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -37,16 +37,16 @@ class Update:
 
 
 class WebSocketTransport(Protocol):
-    """What a client is reached by."""
+    """How a client is reached."""
 
-    def now(self, update: Update) -> bool:
-        """Send at once; False when the connection does not take it now."""
+    def send_now(self, update: Update) -> bool:
+        """Send without waiting; False when the connection does not accept it now."""
 
     async def send(self, update: Update) -> None:
-        """Send as soon as the connection takes it."""
+        """Send as soon as the connection accepts it."""
 
-    async def give_up(self, reason: str) -> None:
-        """Close a connection that takes nothing."""
+    async def close_slow(self, reason: str) -> None:
+        """Close a connection that accepts nothing."""
 
 
 class StarletteTransport:
@@ -55,41 +55,41 @@ class StarletteTransport:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
-    def now(self, _update: Update) -> bool:
-        """Never at once: ASGI has to be awaited."""
+    def send_now(self, _update: Update) -> bool:
+        """Return False: ASGI has to be awaited."""
         return False
 
     async def send(self, update: Update) -> None:
         """Send as text."""
         await self._websocket.send_text(update.text)
 
-    async def give_up(self, reason: str) -> None:
+    async def close_slow(self, reason: str) -> None:
         """Close, if the server manages within a second."""
         with suppress(TimeoutError, RuntimeError):
             await asyncio.wait_for(self._websocket.close(TRY_AGAIN_LATER, reason), timeout=1.0)
 
 
 class WebSocketClient:
-    """One connection: its queue, and what it lost."""
+    """One connection: its queue, and how many updates it lost."""
 
     def __init__(self, connection: WebSocketTransport, size: int) -> None:
         self.dropped = 0
-        self.hopeless = asyncio.Event()
+        self.stalled = asyncio.Event()
         self._connection, self._size = connection, size
         self._queue: deque[Update] = deque()
         self._filled = asyncio.Event()
         self._sending_since: float | None = None
 
-    def put(self, update: Update) -> int:
+    def send(self, update: Update) -> int:
         """Send an update or queue it; return 1 if that pushed the oldest one out, else 0."""
-        if self._sending_since is None and not self._queue and self._connection.now(update):
+        if self._sending_since is None and not self._queue and self._connection.send_now(update):
             return 0
         full = len(self._queue) >= self._size
         if full:
             self._queue.popleft()
             self.dropped += 1
-            if self._sending_since is not None and time.monotonic() - self._sending_since > HOPELESS_S:
-                self.hopeless.set()
+            if self._sending_since is not None and time.monotonic() - self._sending_since > STALLED_S:
+                self.stalled.set()
         self._queue.append(update)
         self._filled.set()
         return int(full)

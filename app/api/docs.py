@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page. What enters: routes and the shapes of `answers.py`; what leaves: `/docs`, offline.
+"""The OpenAPI document and its page, `/docs`, which works offline.
 
 Swagger UI's files come from the package fastapi-offline: no browser has to reach a CDN.
 """
@@ -14,9 +14,11 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from msgspec.structs import replace
 
 from app.api import answers
-from app.api.cache import ENCODER
+from app.api.answers import Api, status_of
+from app.api.encoding import ENCODER, schemas
 from app.api.examples import SECOND, board
 
 REF = "#/components/schemas/{name}"
@@ -49,11 +51,11 @@ TITLES = {401: "Unauthorized", 404: "Not Found", 422: "Unprocessable Content", 4
           503: "Service Unavailable"}  # fmt: skip
 
 
-def responses(shape: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
-    """Return how a route's answers are documented: its shape and a real example, and every problem."""
-    good = {"schema": {"$ref": REF.format(name=shape.__name__)}, "example": _examples()[shape]}
+def responses(view: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
+    """Return how a route's answers are documented: its view and a real example, and every problem."""
+    good = {"schema": {"$ref": REF.format(name=view.__name__)}, "example": _examples()[view]}
     found: dict[int | str, dict[str, Any]] = {
-        200: {"description": _first_line(shape), "content": {"application/json": good}},
+        200: {"description": _first_line(view), "content": {"application/json": good}},
         304: {"description": "What the client has is still true (If-None-Match)."},
     }
     for status, (meaning, detail) in PROBLEMS.items():
@@ -63,30 +65,30 @@ def responses(shape: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
     return found
 
 
-def _first_line(shape: type) -> str:
-    return (shape.__doc__ or "").splitlines()[0]
+def _first_line(view: type) -> str:
+    return (view.__doc__ or "").splitlines()[0]
 
 
 @lru_cache(maxsize=1)
-def _examples() -> dict[type, Any]:
+def _examples() -> dict[type[msgspec.Struct], Any]:
     shown = board()
     three: dict[str, Any] = {"since": SECOND - 22, "until": SECOND - 20}
-    api = {"apdex": 1.0, "requests": 512, "p50_ms": 0.4, "p99_ms": 2.1, "users": 3, "websockets": 2, "dropped": 0}
-    views = {
-        answers.LatestPredictions: shown.latest(),
-        answers.PastPredictions: shown.history("BTCUSDT", **three) | {"next_from": SECOND - 19},
-        answers.PastBars: shown.bars("BTCUSDT", **three) | {"next_from": SECOND - 19},
-        answers.PastOutcomes: shown.outcomes("BTCUSDT", 10, **three) | {"next_from": SECOND - 19},
-        answers.Scores: {"scores": shown.scores("BTCUSDT")["scores"][:1], "settled_total": {"10": 1200}},
-        answers.Models: shown.models(),
-        answers.Feed: shown.feed(),
-        answers.Status: shown.status() | {"api": api},
-    }
-    return {shape: msgspec.json.decode(ENCODER.encode(view)) for shape, view in views.items()}
+    api = Api(apdex=1.0, requests=512, p50_ms=0.4, p99_ms=2.1, users=3, websockets=2, dropped=0)
+    views: list[msgspec.Struct] = [
+        shown.latest(),
+        replace(shown.history("BTCUSDT", **three), next_from=SECOND - 19),
+        replace(shown.bars("BTCUSDT", **three), next_from=SECOND - 19),
+        replace(shown.outcomes("BTCUSDT", 10, **three), next_from=SECOND - 19),
+        replace(shown.scores("BTCUSDT"), scores=shown.scores("BTCUSDT").scores[:1], settled_total={"10": 1200}),
+        shown.models(),
+        shown.feed(),
+        status_of(shown, api),
+    ]
+    return {type(view): msgspec.json.decode(ENCODER.encode(view)) for view in views}
 
 
 def install(app: FastAPI, *, keys: bool) -> None:
-    """Serve `/docs` and `/openapi.json`, complete with the shapes of the answers."""
+    """Serve `/docs` and `/openapi.json`, complete with the schema of every answer."""
     static = Path(fastapi_offline.__file__).parent / "static"
     app.mount("/docs/static", StaticFiles(directory=static), name="docs")
 
@@ -116,9 +118,8 @@ def install(app: FastAPI, *, keys: bool) -> None:
 def _document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
     found = get_openapi(title=app.title, version=app.version, summary=app.summary, description=ABOUT, routes=app.routes,
                         tags=TAGS, license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"})  # fmt: skip
-    _, shapes = msgspec.json.schema_components(answers.ALL, ref_template=REF)
     components = found.setdefault("components", {})
-    components["schemas"] = dict(shapes)
+    components["schemas"] = schemas(answers.ALL, REF)
     if keys:
         components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
         found["security"] = [{"key": []}]

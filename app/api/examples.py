@@ -1,4 +1,4 @@
-"""A few hand-made records. What leaves: a small board, the examples of the API's documentation, material for tests.
+"""A few hand-made records: the examples of the API's documentation, and material for tests.
 
 Every example in the docs is what a real board answers to these records.
 """
@@ -6,7 +6,7 @@ Every example in the docs is what a real board answers to these records.
 from collections.abc import Iterator
 
 from app.board.board import Board
-from app.board.records import Bars, Release, Shown
+from app.board.records import Bars, BoardRecord, Release
 from app.records import Forecast, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Role, Score, Settlement
 from app.settings import Settings
 
@@ -126,8 +126,8 @@ def heartbeat(process: str = "collector", at_ms: float = closed_ms(SECOND), note
     )  # fmt: skip
 
 
-def stream(last: int = SECOND, seconds: int = 30) -> Iterator[Shown]:
-    """Yield `seconds` seconds of one symbol up to `last`, as the topics would bring them."""
+def stream(last: int = SECOND, seconds: int = 30) -> Iterator[BoardRecord]:
+    """Yield `seconds` seconds of one symbol up to `last`, as the topics bring them."""
     yield release()
     yield heartbeat("collector", closed_ms(last))
     yield heartbeat("worker", closed_ms(last), "")
@@ -140,5 +140,5 @@ def stream(last: int = SECOND, seconds: int = 30) -> Iterator[Shown]:
 def board(settings: Settings | None = None) -> Board:
     """Return a filled board that follows nothing; its wall clock stands still just after the newest second."""
     shown = Board(settings or Settings(), now_ms=lambda: closed_ms(SECOND) + 120.0)
-    shown.take(list(stream()))
+    shown.update(list(stream()))
     return shown

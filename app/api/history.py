@@ -1,20 +1,25 @@
-"""Histories, from the board and from the archive. What enters: a symbol and a span; what leaves: columns in pages.
+"""Pages of past seconds: what is older than the board comes from the archive, the rest from the board.
 
 With `from`, pages go forward from there: the oldest `limit` seconds, and `next_from` for the next page. Without it,
-they are the newest `limit` seconds up to `to`. What is older than the board comes from the archive, through DuckDB.
+a page is the newest `limit` seconds up to `to`.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
-from app.api.archive_history import bars_of, predictions_of, read
-from app.board.board import Board, View
-from app.board.rings import Ring
+from app.api.archive_history import Row, bars_of, predictions_of, read
+from app.board.board import Board
+from app.board.columns import no_bars, no_predictions, settled
+from app.board.rings import Array
+from app.board.views import HorizonColumns, PastBars, PastOutcomes, PastPredictions
+
+LEAST_MODELS = 3  # champion, challenger, naive: so many rows are expected per archived second and horizon
 
 
 class Span(NamedTuple):
-    """Which seconds are wanted: both ends included, at most `limit`."""
+    """The seconds that are asked for: both ends included, at most `limit`."""
 
     symbol: str
     since: int | None
@@ -30,104 +35,135 @@ class Span(NamedTuple):
         """
         return slice(-self.limit, None) if self.since is None else slice(self.limit)
 
-    def page(self, view: View) -> View:
-        """Return a view with `next_from`: the second after its last, or null when there is no more."""
-        seconds = view["second"]
-        following = int(seconds[-1]) + 1 if self.since is not None and len(seconds) >= self.limit else None
-        past_end = following is not None and self.until is not None and following > self.until
-        return {**view, "next_from": None if past_end else following}
+    def starts_before(self, oldest: int | None) -> bool:
+        """Return whether it begins before the oldest second of the board."""
+        return self.since is not None and (oldest is None or self.since < oldest)
 
-    def rest_of(self, view: View) -> "Span | None":
-        """Return what is still wanted after a view; None when that is nothing."""
-        seconds = view["second"]
+    def after(self, seconds: Array) -> "Span":
+        """Return what is still asked for when these seconds [T] are there."""
         since = int(seconds[-1]) + 1 if len(seconds) else self.since
-        left = self.limit - len(seconds)
-        return self._replace(since=since, limit=left) if left > 0 else None
+        return self._replace(since=since, limit=self.limit - len(seconds))
+
+    def next_from(self, seconds: Array) -> int | None:
+        """Return where the page after these seconds [T] begins; None when there is none."""
+        if self.since is None or len(seconds) < self.limit:
+            return None
+        following = int(seconds[-1]) + 1
+        return None if self.until is not None and following > self.until else following
 
 
-def is_older(board: Board, span: Span, kind: Literal["bars", "predictions"]) -> bool:
-    """Say whether a span begins before the bars or predictions the board holds of its symbol."""
-    if span.since is None:
-        return False
-    with board.lock:
-        ring: Ring | None = getattr(board.state.history.lanes[board.partitions[span.symbol]], kind)
-        return ring is None or span.since < int(ring.seconds[ring.seconds >= 0].min(initial=ring.newest))
+# ── bars ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def bars(board: Board, span: Span) -> View:
+async def bars(board: Board, span: Span) -> PastBars:
     """Return a page of one-second bars."""
-    old: View | None = None
-    if is_older(board, span, "bars"):
-        old = bars_of(span.symbol, await read(board.settings, "bars", span.symbol, _end(board, span), span.limit))
-    rest = span if old is None else span.rest_of(old)
-    new = board.bars(span.symbol, since=rest.since, until=rest.until, pick=rest.pick) if rest else None
-    return span.page(_joined(old, new))
+    archived = await _archived_bars(board, span)
+    rest = span.after(archived.second)
+    recent = board.bars(span.symbol, since=rest.since, until=rest.until, pick=rest.pick)
+    page = _joined_bars(archived, recent)
+    return replace(page, next_from=span.next_from(page.second))
 
 
-async def predictions(board: Board, span: Span, horizon_s: int | None = None) -> View:
+async def _archived_bars(board: Board, span: Span) -> PastBars:
+    if not span.starts_before(board.oldest_bar(span.symbol)):
+        return no_bars(span.symbol)
+    return bars_of(span.symbol, await read(board.settings, "bars", span.symbol, _ends(board, span), span.limit))
+
+
+def _joined_bars(old: PastBars, new: PastBars) -> PastBars:
+    if not len(old.second) or not len(new.second):
+        return old if len(old.second) else new
+    return PastBars(
+        next_from=None,
+        symbol=new.symbol,
+        second=np.concatenate([old.second, new.second]),
+        flags=old.flags + new.flags,
+        channels=_joined_columns(old.channels, new.channels),
+    )
+
+
+# ── predictions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def predictions(board: Board, span: Span, horizon_s: int | None = None) -> PastPredictions:
     """Return a page of past predictions, of one horizon or all."""
-    old: View | None = None
-    if is_older(board, span, "predictions"):
-        old = await _archived_predictions(board, span)
-    rest = span if old is None else None if "next_from" in old else span.rest_of(old)
-    new = board.history(span.symbol, since=rest.since, until=rest.until, pick=rest.pick) if rest else None
-    view = {**span.page(_joined(old, new)), **({"next_from": old["next_from"]} if old and "next_from" in old else {})}
-    if horizon_s is not None:
-        view["horizons"] = {name: column for name, column in view["horizons"].items() if name == str(horizon_s)}
-    return view
+    archived = await _archived_predictions(board, span)
+    page = archived if archived.next_from is not None else _continued(board, span, archived)
+    shown = {name: column for name, column in page.horizons.items() if horizon_s is None or name == str(horizon_s)}
+    return replace(page, horizons=shown)
 
 
-async def _archived_predictions(board: Board, span: Span) -> View:
-    """Return what the archive has of a span; with `next_from` when it has more than fits."""
-    first, last = _end(board, span)
-    each = len(board.horizons_s) * max(3, len(board.models()["running"]))  # rows a second: one per model and horizon
-    asked = (span.limit + 1) * each
-    rows = await read(board.settings, "predictions", span.symbol, (first, last), asked)
+def _continued(board: Board, span: Span, archived: PastPredictions) -> PastPredictions:
+    rest = span.after(archived.second)
+    recent = board.history(span.symbol, since=rest.since, until=rest.until, pick=rest.pick)
+    page = _joined_predictions(archived, recent)
+    return replace(page, next_from=span.next_from(page.second))
+
+
+async def _archived_predictions(board: Board, span: Span) -> PastPredictions:
+    """Return what the archive has of a span; with `next_from` when it has more than it could give at once."""
+    if not span.starts_before(board.oldest_prediction(span.symbol)):
+        return no_predictions(span.symbol)
+    rows_per_second = len(board.horizons_s) * max(LEAST_MODELS, len(board.models().running))
+    most = (span.limit + 1) * rows_per_second
+    rows = await read(board.settings, "predictions", span.symbol, _ends(board, span), most)
     seconds = sorted({row["second"] for row in rows})
-    whole = seconds[:-1] if len(rows) >= asked else seconds  # the last second may be cut
-    kept = whole[: span.limit]
-    rows = [row for row in rows if kept and row["second"] <= kept[-1]]
-    until = kept[-1] + max(board.horizons_s) if kept else last
-    outcomes_of = (until - first + 1) * len(board.horizons_s)
-    realised = await read(board.settings, "outcomes", span.symbol, (first, until), outcomes_of)
-    view = predictions_of(span.symbol, rows, realised)
-    return view | {"next_from": kept[-1] + 1} if kept and len(kept) < len(seconds) else view
+    whole = seconds[:-1] if len(rows) >= most else seconds  # the last second may lack rows
+    chosen = whole[: span.limit]
+    if not chosen:
+        return no_predictions(span.symbol)
+    rows = [row for row in rows if row["second"] <= chosen[-1]]
+    page = predictions_of(span.symbol, rows, await _archived_outcomes(board, span, chosen[-1]))
+    return replace(page, next_from=chosen[-1] + 1 if len(chosen) < len(seconds) else None)
 
 
-def _end(board: Board, span: Span) -> tuple[int, int]:
-    assert span.since is not None
+async def _archived_outcomes(board: Board, span: Span, last: int) -> list[Row]:
+    first, _ = _ends(board, span)
+    until = last + max(board.horizons_s)
+    most = (until - first + 1) * len(board.horizons_s)
+    return await read(board.settings, "outcomes", span.symbol, (first, until), most)
+
+
+def _joined_predictions(old: PastPredictions, new: PastPredictions) -> PastPredictions:
+    if not len(old.second) or not len(new.second):
+        return old if len(old.second) else new
+    return PastPredictions(
+        next_from=None,
+        symbol=new.symbol,
+        second=np.concatenate([old.second, new.second]),
+        mid=np.concatenate([old.mid, new.mid]),
+        volatility=np.concatenate([old.volatility, new.volatility]),
+        model=old.model + new.model,
+        flags=old.flags + new.flags,
+        horizons={name: _joined_horizon(old.horizons[name], column)
+                  for name, column in new.horizons.items() if name in old.horizons},
+    )  # fmt: skip
+
+
+def _joined_horizon(old: HorizonColumns, new: HorizonColumns) -> HorizonColumns:
+    return HorizonColumns(
+        mean=np.concatenate([old.mean, new.mean]),
+        quantiles=_joined_columns(old.quantiles, new.quantiles),
+        realised=np.concatenate([old.realised, new.realised]),
+    )
+
+
+# ── outcomes ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def outcomes(board: Board, span: Span, horizon_s: int) -> PastOutcomes:
+    """Return a page of settled forecasts of one horizon."""
+    if span.starts_before(board.oldest_prediction(span.symbol)):
+        return settled(await predictions(board, span, horizon_s), horizon_s)
+    page = board.outcomes(span.symbol, horizon_s, since=span.since or 0, until=span.until, pick=span.pick)
+    return replace(page, next_from=span.next_from(page.second))
+
+
+def _joined_columns(old: dict[str, Array], new: dict[str, Array]) -> dict[str, Array]:
+    return {name: np.concatenate([old[name], values]) for name, values in new.items() if name in old}
+
+
+def _ends(board: Board, span: Span) -> tuple[int, int]:
+    assert span.since is not None  # what starts before the board has a start
     newest = max(int(board.exchange_s()), span.since)
     return span.since, newest if span.until is None else span.until
-
-
-async def outcomes(board: Board, span: Span, horizon_s: int) -> View:
-    """Return a page of settled forecasts of one horizon."""
-    if not is_older(board, span, "predictions"):
-        view = board.outcomes(span.symbol, horizon_s, since=span.since or 0, until=span.until, pick=span.pick)
-        return span.page(view)
-    past = await predictions(board, span, horizon_s)
-    column = past["horizons"].get(str(horizon_s), {"mean": [], "quantiles": {}, "realised": []})
-    settled = [place for place, value in enumerate(column["realised"]) if value is not None and not np.isnan(value)]
-    return {
-        "symbol": span.symbol,
-        "horizon_s": horizon_s,
-        "second": [past["second"][place] for place in settled],
-        "model": [past["model"][place] for place in settled],
-        "mean": [column["mean"][place] for place in settled],
-        "quantiles": {level: [values[place] for place in settled] for level, values in column["quantiles"].items()},
-        "realised": [column["realised"][place] for place in settled],
-        "next_from": past["next_from"],
-    }
-
-
-def _joined(old: View | None, new: View | None) -> View:
-    """Return two views of one kind as one, the older first."""
-    if old is None or new is None or not len(old["second"]):
-        return new if new is not None else old or {}
-    return old if not len(new["second"]) else {name: _both(old[name], new[name]) for name in new}
-
-
-def _both(old: Any, new: Any) -> Any:
-    if isinstance(new, dict):
-        return {name: _both(old[name], new[name]) for name in new if name in old}
-    return new if isinstance(new, str | int) else [*old, *new]

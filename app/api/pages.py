@@ -1,4 +1,4 @@
-"""The live page, health and metrics. What enters: the board; what leaves: `/`, `/healthz`, `/readyz`, `/metrics`."""
+"""The live page, health and metrics: `/`, `/healthz`, `/readyz`, `/metrics`."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -52,8 +52,8 @@ def router(board: Board) -> APIRouter:
 
     @pages.get("/readyz")
     async def ready() -> Response:
-        if not board.ready:
-            raise Problem(503, board.trouble or "the board is filling", {"Retry-After": "1"})
+        if not board.is_ready:
+            raise Problem(503, board.not_following_reason or "the board is filling", {"Retry-After": "1"})
         return Response("ok", media_type="text/plain")
 
     @pages.get("/metrics")

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details. What enters: what went wrong; what leaves: `application/problem+json`.
+"""Errors as RFC 9457 problem details, `application/problem+json`.
 
 {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "symbol X is not known; known are: BTCUSDT"}
 """
@@ -76,7 +76,7 @@ def install(app: FastAPI) -> None:
 
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("answer failed", path=request.url.path, exc_info=error)
-        return Problem(500, "the answer failed for a reason of ours; it is in the log").response()
+        return Problem(500, "the server failed to answer; the reason is in its log").response()
 
     app.add_exception_handler(Problem, known)
     app.add_exception_handler(UnknownSymbolError, unknown_symbol)

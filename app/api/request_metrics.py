@@ -1,19 +1,19 @@
-"""How people experience the API. What enters: every request; what leaves: Prometheus metrics, and Apdex on /v1/status.
+"""Metrics of the API's requests: Prometheus series, and Apdex on /v1/status.
 
 Apdex (apdex.org): (satisfied + tolerating ÷ 2) ÷ all, satisfied within T = 100 ms, tolerating within 4 T; an answer
-that failed for a reason of ours satisfies nobody.
+that failed on the server counts as neither.
 """
 
 import time
 from collections import OrderedDict, deque
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
+from app.api.answers import Api
 
 SATISFIED_S = 0.1
 REMEMBERED = 2048
@@ -27,7 +27,7 @@ def _series(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
 
 
 class RequestMetrics:
-    """The newest requests, and who was here in the last minute."""
+    """The newest requests, and the clients of the last minute."""
 
     def __init__(self) -> None:
         self.websockets = 0
@@ -36,7 +36,7 @@ class RequestMetrics:
         self._users: OrderedDict[str, float] = OrderedDict()
 
     def update(self, user: str, duration_s: float, *, failed: bool) -> None:
-        """Take in one answered request."""
+        """Add one answered request."""
         now = time.monotonic()
         self._requests.append((now, duration_s, failed))
         self._users[user] = now
@@ -44,7 +44,7 @@ class RequestMetrics:
         while self._users and (now - next(iter(self._users.values())) > USER_S or len(self._users) > REMEMBERED):
             self._users.popitem(last=False)
 
-    def get(self) -> dict[str, Any]:
+    def get(self) -> Api:
         """Return Apdex, latencies in ms and users; Apdex is None before the first request."""
         rows = np.array(self._requests, np.float64).reshape(-1, 3)
         spent, worked = rows[:, 1], rows[:, 2] == 0
@@ -53,46 +53,46 @@ class RequestMetrics:
         known = len(rows) > 0
         p50, p99 = (np.percentile(spent, (50, 99)) * 1000.0).round(3).tolist() if known else (None, None)
         now = time.monotonic()
-        return {
-            "apdex": round((satisfied + tolerating / 2) / len(rows), 4) if known else None,
-            "requests": len(rows),
-            "p50_ms": p50,
-            "p99_ms": p99,
-            "users": sum(now - seen <= USER_S for seen in self._users.values()) + self.websockets,
-            "websockets": self.websockets,
-            "dropped": self.dropped,
-        }
+        return Api(
+            apdex=round((satisfied + tolerating / 2) / len(rows), 4) if known else None,
+            requests=len(rows),
+            p50_ms=p50,
+            p99_ms=p99,
+            users=sum(now - last_s <= USER_S for last_s in self._users.values()) + self.websockets,
+            websockets=self.websockets,
+            dropped=self.dropped,
+        )
 
 
 class RequestMetricsMiddleware:
     """Middleware: times every answer."""
 
-    def __init__(self, app: ASGIApp, experience: RequestMetrics, routes: frozenset[str]) -> None:
-        self.app, self.experience, self._routes = app, experience, routes
+    def __init__(self, app: ASGIApp, request_metrics: RequestMetrics, routes: frozenset[str]) -> None:
+        self.app, self.request_metrics, self._routes = app, request_metrics, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on and take the time."""
+        """Pass on and measure the time."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
 
-        async def noted(message: Message) -> None:
+        async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app(scope, receive, noted)
+            await self.app(scope, receive, observed)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._observe(scope, status, time.perf_counter() - started)
 
-    def _note(self, scope: Scope, status: int, spent_s: float) -> None:
+    def _observe(self, scope: Scope, status: int, spent_s: float) -> None:
         route = scope["path"] if scope["path"] in self._routes else "other"
         method = scope["method"] if scope["method"] in METHODS else "other"
         requests, latency = _series(route, method, status)
         requests.inc()
         latency.observe(spent_s)
         if route.startswith("/v1/"):
-            self.experience.update((scope.get("client") or ("?",))[0], spent_s, failed=status >= 500)
+            self.request_metrics.update((scope.get("client") or ("?",))[0], spent_s, failed=status >= 500)

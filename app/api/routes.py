@@ -1,7 +1,4 @@
-"""The REST routes under /v1. What enters: a question; what leaves: the board's answer, encoded once.
-
-Each route is a table of three: its shape (`answers.py`), what makes its answer old, and the board's method.
-"""
+"""The REST routes under /v1: each names its view, the versions that make its answer old, and the board's method."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api import answers, history
+from app.api import history
+from app.api.answers import Status, status_of
 from app.api.cache import AnswerCache, Token
 from app.api.docs import responses
 from app.api.history import Span
 from app.api.problems import Problem
 from app.api.request_metrics import RequestMetrics
 from app.board.board import Board
+from app.board.views import Feed, LatestPredictions, Models, PastBars, PastOutcomes, PastPredictions, Scores
 
 LAST = 253_402_300_799  # the year 9999
 NAME = r"^[A-Za-z0-9._\-]{1,40}$"
@@ -39,35 +38,35 @@ Horizon = Annotated[int, Query(ge=1, le=86_400, description="A forecast horizon,
 MaybeHorizon = Annotated[int | None, Query(ge=1, le=86_400, description="One horizon, seconds; all when absent.")]
 
 
-def router(board: Board, kept: AnswerCache, experience: RequestMetrics) -> APIRouter:  # noqa: C901  one table of routes
+def router(board: Board, cache: AnswerCache, request_metrics: RequestMetrics) -> APIRouter:  # noqa: C901  one table of routes
     """Return the routes of one board."""
     routes = APIRouter(prefix="/v1", default_response_class=Response)
 
-    def by(kind: str, *, ages: bool = False) -> Callable[[], Token]:
-        def fresh() -> Token:
-            return board.versions[kind], int(time.monotonic()) if ages else 0
+    def version(*kinds: str, ages: bool = False) -> Callable[[], Token]:
+        def token() -> Token:
+            return *(board.versions[kind] for kind in kinds), int(time.monotonic()) if ages else 0
 
-        return fresh
+        return token
 
-    def wanted(symbol: str, since: int | None, until: int | None, limit: int) -> Span:
-        _need_data(board)
+    def span_of(symbol: str, since: int | None, until: int | None, limit: int) -> Span:
+        _require_data(board)
         if since is not None and until is not None and since > until:
             raise Problem(422, f"from ({since}) is after to ({until})")
         name = symbol.upper()
-        board.need(name)
+        board.require_symbol(name)
         return Span(name, since, until, limit)
 
-    @routes.get("/predictions/latest", tags=["forecasts"], responses=responses(answers.LatestPredictions))
+    @routes.get("/predictions/latest", tags=["forecasts"], responses=responses(LatestPredictions))
     async def latest_predictions(request: Request, symbol: MaybeSymbol = None) -> Response:
         """Newest prediction.
 
         Of one symbol or of all: the champion's mean and quantiles per horizon, as log returns and as prices, the other
         models' beside it, and the flags that say how far to trust it.
         """
-        _need_data(board)
-        return kept.put(request, board.latest(symbol.upper() if symbol else None), by("predictions", ages=True))
+        _require_data(board)
+        return cache.store(request, board.latest(symbol.upper() if symbol else None), version("predictions", ages=True))
 
-    @routes.get("/predictions", tags=["forecasts"], responses=responses(answers.PastPredictions))
+    @routes.get("/predictions", tags=["forecasts"], responses=responses(PastPredictions))
     async def past_predictions(request: Request, symbol: Symbol, since: From = None, to: To = None, limit: Limit = 300,
                                horizon_s: MaybeHorizon = None) -> Response:  # fmt: skip
         """Past predictions.
@@ -75,34 +74,35 @@ def router(board: Board, kept: AnswerCache, experience: RequestMetrics) -> APIRo
         The champion's of each second, as columns, with what became of them (`realised`, null while open). What is older
         than this replica's memory comes from the archive.
         """
-        span = wanted(symbol, since, to, limit)
+        span = span_of(symbol, since, to, limit)
         if horizon_s is not None:
-            _need_horizon(board, horizon_s)
-        view = await history.predictions(board, span, horizon_s)
-        return kept.put(request, view, by("predictions", ages=True))
+            _require_horizon(board, horizon_s)
+        page = await history.predictions(board, span, horizon_s)
+        return cache.store(request, page, version("predictions", ages=True))
 
-    @routes.get("/bars", tags=["forecasts"], responses=responses(answers.PastBars))
+    @routes.get("/bars", tags=["forecasts"], responses=responses(PastBars))
     async def past_bars(request: Request, symbol: Symbol, since: From = None, to: To = None,
                         limit: Limit = 300) -> Response:  # fmt: skip
         """One-second bars.
 
         Price, quotes, volume and flow of each second of the exchange, as columns; null where a value is not known.
         """
-        view = await history.bars(board, wanted(symbol, since, to, limit))
-        return kept.put(request, view, by("bars", ages=since is not None))
+        page = await history.bars(board, span_of(symbol, since, to, limit))
+        return cache.store(request, page, version("bars", ages=since is not None))
 
-    @routes.get("/outcomes", tags=["quality"], responses=responses(answers.PastOutcomes))
+    @routes.get("/outcomes", tags=["quality"], responses=responses(PastOutcomes))
     async def past_outcomes(request: Request, symbol: Symbol, horizon_s: Horizon, since: From = None, to: To = None,
                             limit: Limit = 300) -> Response:  # fmt: skip
         """Forecasts and what came of them.
 
         The settled forecasts of one horizon, by the second they were made.
         """
-        span = wanted(symbol, since, to, limit)
-        _need_horizon(board, horizon_s)
-        return kept.put(request, await history.outcomes(board, span, horizon_s), by("outcomes", ages=since is not None))
+        span = span_of(symbol, since, to, limit)
+        _require_horizon(board, horizon_s)
+        page = await history.outcomes(board, span, horizon_s)
+        return cache.store(request, page, version("outcomes", ages=since is not None))
 
-    @routes.get("/scores", tags=["quality"], responses=responses(answers.Scores))
+    @routes.get("/scores", tags=["quality"], responses=responses(Scores))
     async def scores(request: Request, symbol: ScoredSymbol = None) -> Response:
         """Scores: the worth of every model.
 
@@ -110,43 +110,41 @@ def router(board: Board, kept: AnswerCache, experience: RequestMetrics) -> APIRo
         model and horizon. Skill near zero means: no skill now.
         """
         name = symbol.upper() if symbol else None
-        return kept.put(request, board.scores(name), by("outcomes"))
+        return cache.store(request, board.scores(name), version("outcomes"))
 
-    @routes.get("/models", tags=["system"], responses=responses(answers.Models))
+    @routes.get("/models", tags=["system"], responses=responses(Models))
     async def models(request: Request) -> Response:
         """Champion, challengers, and every release."""
+        return cache.store(request, board.models(), version("models", "predictions"))
 
-        def fresh() -> Token:
-            return board.versions["models"], board.versions["predictions"]
-
-        return kept.put(request, board.models(), fresh)
-
-    @routes.get("/feed", tags=["system"], responses=responses(answers.Feed))
+    @routes.get("/feed", tags=["system"], responses=responses(Feed))
     async def feed(request: Request) -> Response:
         """Completeness of the feed.
 
         Per symbol: its newest second, flags, completeness and every gap of the last hour.
         """
-        return kept.put(request, board.feed(), by("bars", ages=True))
+        return cache.store(request, board.feed(), version("bars", ages=True))
 
-    @routes.get("/status", tags=["system"], responses=responses(answers.Status))
+    @routes.get("/status", tags=["system"], responses=responses(Status))
     async def status(request: Request) -> Response:
         """State of the whole system.
 
         Processes, latency per stage, availability against its objective, dead letters, and this replica's Apdex.
         """
-        return kept.put(request, board.status() | {"api": experience.get()}, by("status", ages=True))
+        return cache.store(request, status_of(board, request_metrics.get()), version("status", ages=True))
 
     return routes
 
 
-def _need_data(board: Board) -> None:
+def _require_data(board: Board) -> None:
     if not board.symbols:
-        reason = board.trouble or ("no process has written one" if board.ready else "the board is filling")
+        reason = board.not_following_reason or (
+            "no process has written one" if board.is_ready else "the board is filling"
+        )
         raise Problem(503, f"there is no prediction yet: {reason}", {"Retry-After": "2"})
 
 
-def _need_horizon(board: Board, horizon_s: int) -> None:
+def _require_horizon(board: Board, horizon_s: int) -> None:
     if horizon_s not in board.horizons_s:
         known = ", ".join(map(str, board.horizons_s))
         raise Problem(422, f"horizon_s {horizon_s} is not forecast; forecast are: {known}")

@@ -1,23 +1,26 @@
-"""Live updates. What enters: the board's new seconds; what leaves: WebSocket messages, encoded once per subscription.
+"""Live updates over WebSockets, encoded once per subscription.
 
 A client gets a `hello` with the present state, then one `update` a second:
 
     {"type": "update", "second": 1780000000, "closed_ms": …, "sent_ms": …, "tensorflow": "champion", "predictions": […]}
 
-A client that cannot keep up is closed with 1013: reconnecting, it begins with the present.
+A client that cannot keep up is closed with 1013: after a reconnection it starts with the present.
 """
 
 import asyncio
 from contextlib import suppress
+from typing import Literal
 
 from starlette.websockets import WebSocket
 
 from app import metrics
-from app.api.cache import ENCODER
+from app.api.answers import StreamMessage
 from app.api.client import DIRECT, StarletteTransport, Update, WebSocketClient, WebSocketTransport
+from app.api.encoding import ENCODER
 from app.api.problems import Problem
 from app.api.request_metrics import RequestMetrics
-from app.board.board import Board, View
+from app.board.board import Board
+from app.board.views import ServedPrediction
 
 GATHER_S = 0.02  # a subscription over several partitions waits so long for the last of them
 Subscription = tuple[str, ...]  # symbols; empty: all of them
@@ -32,31 +35,31 @@ class SubscriptionGroup:
         self.waiting: asyncio.TimerHandle | None = None
 
     def partitions(self, board: Board) -> set[int]:
-        """Return where its symbols live."""
-        homes = board.partitions
-        return {homes[symbol] for symbol in self.subscription or homes if symbol in homes}
+        """Return the partitions of its symbols."""
+        known = board.partition_of
+        return {known[symbol] for symbol in self.subscription or known if symbol in known}
 
 
 class Hub:
-    """Brings each new second to every subscription."""
+    """Publishes each new second to every subscription."""
 
-    def __init__(self, board: Board, experience: RequestMetrics) -> None:
-        self._board, self._experience = board, experience
+    def __init__(self, board: Board, request_metrics: RequestMetrics) -> None:
+        self._board, self._request_metrics = board, request_metrics
         self._groups: dict[Subscription, SubscriptionGroup] = {}
         self._unsubscribe = board.subscribe(self._changed)
 
     def close(self) -> None:
-        """Stop listening to the board."""
+        """End the subscription to the board."""
         self._unsubscribe()
 
     def join(self, subscription: Subscription, client: WebSocketClient) -> None:
         """Add a client; its first message is a hello."""
         self._groups.setdefault(subscription, SubscriptionGroup(subscription)).clients.add(client)
-        client.put(self._message("hello", subscription))
+        client.send(self._message("hello", subscription))
         self._count(1)
 
     def leave(self, subscription: Subscription, client: WebSocketClient) -> None:
-        """Forget a client."""
+        """Remove a client."""
         group = self._groups[subscription]
         group.clients.discard(client)
         if not group.clients:
@@ -66,18 +69,15 @@ class Hub:
         self._count(-1)
 
     def _count(self, change: int) -> None:
-        self._experience.websockets += change
-        metrics.API_WEBSOCKETS.set(self._experience.websockets)
+        self._request_metrics.websockets += change
+        metrics.API_WEBSOCKETS.set(self._request_metrics.websockets)
 
     def _changed(self, partitions: frozenset[int]) -> None:
         for group in self._groups.values():
-            homes = group.partitions(self._board)
-            if not homes & partitions:
+            subscribed = group.partitions(self._board)
+            if not subscribed & partitions:
                 continue
-            newest = {
-                self._board.state.predictions[home].second for home in homes & self._board.state.predictions.keys()
-            }
-            if len(newest) == 1:
+            if len(self._board.newest_seconds(subscribed)) == 1:
                 self._publish(group)
             elif group.waiting is None:
                 group.waiting = asyncio.get_running_loop().call_later(GATHER_S, self._publish, group)
@@ -87,49 +87,52 @@ class Hub:
             group.waiting.cancel()
             group.waiting = None
         update = self._message("update", group.subscription)
-        dropped = sum(client.put(update) for client in group.clients)
+        dropped = sum(client.send(update) for client in group.clients)
         if dropped:
-            self._experience.dropped += dropped
+            self._request_metrics.dropped += dropped
             metrics.API_DROPPED.inc(dropped)
 
-    def _message(self, kind: str, subscription: Subscription) -> Update:
-        return Update(ENCODER.encode({"type": kind, **self._shown(subscription)}))
+    def _message(self, kind: Literal["hello", "update"], subscription: Subscription) -> Update:
+        board, rows = self._board, self._served(subscription)
+        message = StreamMessage(
+            type=kind,
+            source=board.settings.source,
+            speed=board.settings.speed,
+            second=max((row.second for row in rows), default=None),
+            closed_ms=max((row.closed_ms for row in rows), default=None),
+            sent_ms=max((row.sent_ms for row in rows), default=None),
+            tensorflow=board.tensorflow,
+            predictions=rows,
+        )
+        return Update(ENCODER.encode(message))
 
-    def _shown(self, subscription: Subscription) -> View:
-        board, rows = self._board, []
+    def _served(self, subscription: Subscription) -> list[ServedPrediction]:
+        rows: list[ServedPrediction] = []
         for symbol in subscription or (None,):
-            with suppress(LookupError):  # a symbol that is still to come
-                rows += board.latest(symbol, all_models=False)["predictions"]
-        return {
-            "source": board.settings.source,
-            "speed": board.settings.speed,
-            "second": max((row["second"] for row in rows), default=None),
-            "closed_ms": max((row["closed_ms"] for row in rows), default=None),
-            "sent_ms": max((row["sent_ms"] for row in rows), default=None),
-            "tensorflow": board.tensorflow,
-            "predictions": rows,
-        }
+            with suppress(LookupError):  # a symbol that has not come yet
+                rows += self._board.served(symbol)
+        return rows
 
 
-def subscription_of(board: Board, wanted: str) -> Subscription:
+def subscription_of(board: Board, query: str) -> Subscription:
     """Return the symbols of a query such as `btcusdt,ethusdt`; none for all.
 
     Raises:
-        Problem: 404, a symbol that is not known.
+        Problem: 404, an unknown symbol.
 
     """
-    symbols = tuple(sorted({name.strip().upper() for name in wanted.split(",")} - {"", "*"}))
+    symbols = tuple(sorted({name.strip().upper() for name in query.split(",")} - {"", "*"}))
     if board.symbols:
         for symbol in symbols:
             try:
-                board.need(symbol)
+                board.require_symbol(symbol)
             except LookupError as error:
                 raise Problem(404, str(error)) from error
     return symbols
 
 
 async def serve(websocket: WebSocket, hub: Hub, board: Board) -> None:
-    """Serve one client until it leaves, or cannot keep up."""
+    """Serve one client until it disconnects, or cannot keep up."""
     try:
         subscription = subscription_of(board, websocket.query_params.get("symbols", ""))
     except Problem as problem:
@@ -139,7 +142,9 @@ async def serve(websocket: WebSocket, hub: Hub, board: Board) -> None:
     connection: WebSocketTransport = websocket.scope.get("extensions", {}).get(DIRECT) or StarletteTransport(websocket)
     client = WebSocketClient(connection, board.settings.websocket_queue)
     hub.join(subscription, client)
-    tasks = [asyncio.create_task(work) for work in (client.run(), _listen(websocket), client.hopeless.wait())]
+    tasks = [
+        asyncio.create_task(work) for work in (client.run(), _wait_for_disconnect(websocket), client.stalled.wait())
+    ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -147,11 +152,11 @@ async def serve(websocket: WebSocket, hub: Hub, board: Board) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    if client.hopeless.is_set():
-        await connection.give_up(f"cannot keep up: {client.dropped} updates dropped")
+    if client.stalled.is_set():
+        await connection.close_slow(f"cannot keep up: {client.dropped} updates dropped")
 
 
-async def _listen(websocket: WebSocket) -> None:
-    # What clients say is not listened to, but their leaving is.
+async def _wait_for_disconnect(websocket: WebSocket) -> None:
+    # Messages of clients are ignored.
     while (await websocket.receive())["type"] != "websocket.disconnect":
         pass

@@ -1,38 +1,49 @@
-"""The board: the one read model of the topics, in memory. What enters: records; what leaves: answers.
+"""The board: the read model of the topics, in the memory of every process that answers people.
 
 The API and every dashboard hold one of their own: nothing is shared, nothing is invalidated. It follows the topics
-without a group, fills itself from their tails and goes on through restarts of the brokers.
+without a consumer group, fills itself from their tails and goes on through restarts of the brokers.
 
 >>> board = Board(Settings())
->>> board.ready, board.symbols
+>>> board.is_ready, board.symbols
 (False, ())
 """
 
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from app import metrics
-from app.board import tables, views
+from app.board import columns, feed, latest, quality, status
 from app.board.follower import Follower
-from app.board.records import Shown, check
+from app.board.records import BoardRecord, check_columns
 from app.board.rings import ALL, Array
 from app.board.state import BoardState
-from app.board.views import UnknownSymbolError, View
+from app.board.symbols import UnknownSymbolError, partition_of
+from app.board.views import (
+    Feed,
+    LatestPredictions,
+    Models,
+    PastBars,
+    PastOutcomes,
+    PastPredictions,
+    Scores,
+    ServedPrediction,
+    SystemStatus,
+)
 from app.clock import wall_ms
 from app.logs import logger
 from app.settings import Settings
 
-__all__ = ["Board", "UnknownSymbolError", "View", "in_thread"]
+__all__ = ["Board", "UnknownSymbolError"]
 
 log = logger("board")
 Listener = Callable[[frozenset[int]], None]
 
 
 class Board:
-    """What is true now and what was in the last hour. Reading is safe from any thread.
+    """The present and the last hour. Reading is safe from any thread.
 
     Columns take `seconds` (the newest so many) or `since` and `until` (both included, exchange time), and of those
     what `pick` names: `slice(-300, None)` the newest 300, `slice(300)` the oldest.
@@ -41,10 +52,10 @@ class Board:
     def __init__(self, settings: Settings, now_ms: Callable[[], float] = wall_ms) -> None:
         self.settings = settings
         self._now_ms = now_ms
-        self.lock = threading.RLock()
-        self.state = BoardState(settings)
+        self._lock = threading.RLock()
+        self._state = BoardState(settings)
         self._listeners: list[Listener] = []
-        self._follower = Follower(settings, self)
+        self._follower = Follower(settings, self._state, self.update)
         self._task: asyncio.Task[None] | None = None
 
     # ── following ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -61,40 +72,40 @@ class Board:
                 await self._task
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """True once the board was filled from the topics' tails."""
-        return self._follower.filled
+        return self._follower.filled.is_set()
 
     @property
-    def trouble(self) -> str:
-        """Why the topics are not followed now, as one line; "" when they are."""
-        return self._follower.trouble
+    def not_following_reason(self) -> str:
+        """Why the topics are not followed now, in one sentence; "" when they are."""
+        return self._follower.not_following_reason
 
     async def wait_ready(self) -> None:
         """Wait until the board is filled."""
-        await self._follower.filled_event.wait()
+        await self._follower.filled.wait()
 
-    def take(self, records: list[Shown], *, arrived_ms: float | None = None) -> None:
-        """Take in records and tell the listeners which partitions have a newer prediction.
+    def update(self, records: list[BoardRecord], *, arrived_ms: float | None = None) -> None:
+        """Add records and call the listeners with the partitions that have a newer prediction.
 
         `arrived_ms` is the wall time of arrival; None for what only fills the board.
         """
-        with self.lock:
-            fresh = {self._take(record, arrived_ms) for record in records} - {None}
-        partitions = frozenset(partition for partition in fresh if partition is not None)
-        if partitions:
-            metrics.BOARD_SECOND.set(max(self.state.predictions[partition].second for partition in partitions))
-            metrics.BOARD_BYTES.set(self.state.size_bytes)
+        with self._lock:
+            newer = frozenset(partition for record in records
+                              if (partition := self._add(record, arrived_ms)) is not None)  # fmt: skip
+        if newer:
+            metrics.BOARD_SECOND.set(max(self._state.predictions[partition].second for partition in newer))
+            metrics.BOARD_BYTES.set(self._state.size_bytes)
             for listener in tuple(self._listeners):
-                listener(partitions)
+                listener(newer)
 
-    def _take(self, record: Shown, arrived_ms: float | None) -> int | None:
+    def _add(self, record: BoardRecord, arrived_ms: float | None) -> int | None:
         try:
-            check(record, self.settings.partitions)
-            return self.state.take(record, arrived_ms)
+            check_columns(record, self.settings.partitions)
+            return self._state.update(record, arrived_ms)
         except (ValueError, OverflowError) as error:
             metrics.ERRORS.labels(process="board", kind="unusable").inc()
-            log.warning("not for the board", record=type(record).__name__, reason=str(error))
+            log.warning("record refused", record=type(record).__name__, reason=str(error))
             return None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -102,120 +113,129 @@ class Board:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── facts ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def versions(self) -> Counter[str]:
         """Rising numbers: predictions, bars, outcomes, models, status."""
-        return self.state.versions
+        return self._state.versions
 
     @property
-    def version(self) -> int:
-        """Rises with every change of anything."""
-        return self.state.versions.total()
+    def size_bytes(self) -> int:
+        """Bytes the board holds."""
+        return self._state.size_bytes
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Those seen, in alphabetical order."""
-        with self.lock:
-            return tuple(sorted(self.state.history.homes))
+        """The symbols of all batches so far, in alphabetical order."""
+        with self._lock:
+            return tuple(sorted(self._state.history.partition_of))
 
-    def need(self, symbol: str) -> None:
-        """Raise UnknownSymbolError, which names the known ones, unless the symbol was seen."""
-        with self.lock:
-            views.home_of(self.state, symbol)
+    def require_symbol(self, symbol: str) -> None:
+        """Raise UnknownSymbolError, which names the known ones, unless the symbol is known."""
+        with self._lock:
+            partition_of(self._state, symbol)
 
     @property
-    def partitions(self) -> dict[str, int]:
+    def partition_of(self) -> dict[str, int]:
         """Symbol → partition."""
-        return self.state.history.homes
+        return self._state.history.partition_of
 
     @property
     def horizons_s(self) -> tuple[int, ...]:
-        """The horizons forecast, as seen in the predictions; the settings' before the first."""
-        shape = self.state.history.shape
+        """The horizons of the newest predictions; the settings' before the first."""
+        shape = self._state.history.shape
         return shape.horizons_s if shape else self.settings.horizons_s
 
     @property
-    def oldest(self) -> int:
-        """The first second the rings could hold, exchange time; 0 before the first batch."""
-        newest = [ring.newest for lane in self.state.history.lanes.values() for ring in lane.rings]
-        return max(0, max(newest, default=0) - self.state.history.capacity + 1)
+    def newest_second(self) -> int | None:
+        """The newest second that has a prediction; None before the first."""
+        with self._lock:
+            return status.newest_second(self._state)
+
+    def newest_seconds(self, partitions: Collection[int]) -> set[int]:
+        """Return the newest seconds of those partitions that have a prediction: one second where all are level."""
+        known = self._state.predictions
+        return {known[partition].second for partition in partitions if partition in known}
+
+    def oldest_bar(self, symbol: str) -> int | None:
+        """Return the oldest second whose bars are held in the symbol's partition; None without any."""
+        with self._lock:
+            return self._state.history.partitions[partition_of(self._state, symbol)].oldest_bar
+
+    def oldest_prediction(self, symbol: str) -> int | None:
+        """Return the oldest second whose predictions are held in the symbol's partition; None without any."""
+        with self._lock:
+            return self._state.history.partitions[partition_of(self._state, symbol)].oldest_prediction
 
     @property
     def tensorflow(self) -> str:
         """What TensorFlow's model is now: champion, challenger or none."""
-        with self.lock:
-            return tables.tensorflow_role(self.state)
+        with self._lock:
+            return quality.tensorflow_role(self._state)
 
     def exchange_s(self) -> float:
         """Return the exchange's time now, epoch seconds; 0 before the first batch."""
-        return self.state.time.now_s(self._now_ms())
+        return self._state.time.now_s(self._now_ms())
 
-    def latest(self, symbol: str | None = None, *, all_models: bool = True) -> View:
-        """Return {source, predictions: [newest per symbol]}; see `board_views.prediction`."""
-        with self.lock:
-            return views.latest(self.state, symbol, self._now_ms(), all_models=all_models)
+    # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def latest(self, symbol: str | None = None) -> LatestPredictions:
+        """Return the newest prediction of one symbol, or of all, with what every model forecasts."""
+        with self._lock:
+            return latest.latest(self._state, symbol, self._now_ms())
+
+    def served(self, symbol: str | None = None) -> list[ServedPrediction]:
+        """Return the newest prediction of one symbol, or of all, without the models that do not serve."""
+        with self._lock:
+            return latest.served(self._state, symbol, self._now_ms())
 
     def history(self, symbol: str, seconds: int = 3600, *, since: int | None = None, until: int | None = None,
-                pick: slice = ALL) -> View:  # fmt: skip
-        """Return past predictions as columns: the last `seconds`, or [since, until]; see `board_views.history`."""
-        with self.lock:
-            return views.history(self.state, symbol, *self._window(seconds, since, until), pick)
+                pick: slice = ALL) -> PastPredictions:  # fmt: skip
+        """Return past predictions as columns: the last `seconds`, or [since, until]; see `columns.history`."""
+        with self._lock:
+            return columns.history(self._state, symbol, *self._window(seconds, since, until), pick)
 
     def bars(self, symbol: str, seconds: int = 3600, *, since: int | None = None, until: int | None = None,
-             pick: slice = ALL) -> View:  # fmt: skip
-        """Return one-second bars as columns: {symbol, second [T], flags [T], channels {name: [T]}}."""
-        with self.lock:
-            return views.bars(self.state, symbol, *self._window(seconds, since, until), pick)
+             pick: slice = ALL) -> PastBars:  # fmt: skip
+        """Return one-second bars as columns: the last `seconds`, or [since, until]."""
+        with self._lock:
+            return columns.bars(self._state, symbol, *self._window(seconds, since, until), pick)
 
     def outcomes(self, symbol: str, horizon_s: int, seconds: int = 3600, *, since: int | None = None,
-                 until: int | None = None, pick: slice = ALL) -> View:  # fmt: skip
-        """Return settled forecasts of one horizon as columns: second, model, mean, quantiles {level: [T]}, realised."""
-        first, last = self._window(seconds, since, until)
-        with self.lock:
-            return views.outcomes(self.state, symbol, horizon_s, since=first, until=last, pick=pick)
+                 until: int | None = None, pick: slice = ALL) -> PastOutcomes:  # fmt: skip
+        """Return the settled forecasts of one horizon as columns: of the last `seconds`, or of [since, until]."""
+        with self._lock:
+            past = columns.history(self._state, symbol, *self._window(seconds, since, until))
+        return columns.settled(past, horizon_s, pick)
 
     def _window(self, seconds: int, since: int | None, until: int | None) -> tuple[int, int]:
-        with self.lock:
-            known = [*self.state.predictions.values(), *self.state.bars.values()]
+        known = [*self._state.predictions.values(), *self._state.bars.values()]
         newest = max((batch.second for batch in known), default=0)
         last = newest if until is None else until
         return (last - seconds + 1 if since is None else since), last
 
-    def scores(self, symbol: str | None = None) -> View:
-        """Return {scores: [one row per partition, symbol, model, horizon], settled_total {horizon: pairs}}."""
-        with self.lock:
-            return tables.scores(self.state, symbol)
+    def scores(self, symbol: str | None = None) -> Scores:
+        """Return the running scores of one symbol or of all, and how many forecasts were settled per horizon."""
+        with self._lock:
+            return quality.scores(self._state, symbol)
 
-    def models(self) -> View:
-        """Return {champion, tensorflow: champion | challenger | none, running, releases newest first}."""
-        with self.lock:
-            return tables.models(self.state)
+    def models(self) -> Models:
+        """Return the champion, TensorFlow's role, the models that forecast now, and every release, newest first."""
+        with self._lock:
+            return quality.models(self._state)
 
-    def feed(self) -> View:
-        """Return {source, symbols: [second, flags, completeness, gaps, …], collectors}."""
-        with self.lock:
-            return tables.feed(self.state, self._now_ms())
+    def feed(self) -> Feed:
+        """Return each symbol's newest second, flags, completeness and gaps, and the collectors' progress."""
+        with self._lock:
+            return feed.feed(self._state, self._now_ms())
 
-    def status(self) -> View:
+    def status(self) -> SystemStatus:
         """Return the system's state: processes, latency per stage, availability, dead letters, the board itself."""
-        with self.lock:
-            return {**tables.status(self.state, self._now_ms()), "ready": self.ready, "trouble": self.trouble}
+        with self._lock:
+            return status.status(self._state, self._now_ms())
 
     def resources(self, process: str, instance: str) -> dict[str, Array]:
         """Return a process's cpu, memory, network and disk over the last hour, one row per heartbeat."""
-        with self.lock:
-            return tables.resources(self.state, process, instance)
-
-
-def in_thread(settings: Settings) -> Board:
-    """Return a board that follows the topics in a daemon thread of its own: for processes without a loop."""
-    board = Board(settings)
-
-    async def follow() -> None:
-        await board.start()
-        await asyncio.Event().wait()
-
-    threading.Thread(target=lambda: asyncio.run(follow()), name="board", daemon=True).start()
-    return board
+        with self._lock:
+            return status.resources(self._state, process, instance)

@@ -1,13 +1,10 @@
-"""What time it is at the exchange, and how long each stage takes, as seen by a reader.
-
-What enters: seconds with the wall stamp of their close, durations; what leaves: a Clock, percentiles.
-"""
+"""The exchange's time as a reader of the topics estimates it, and the durations of each stage."""
 
 from collections import deque
-from collections.abc import Iterable
 
 import numpy as np
 
+from app.board.views import Latency
 from app.clock import Clock
 
 REMEMBERED_SECONDS = 120
@@ -17,7 +14,7 @@ class ExchangeTime:
     """The exchange's clock, read off the batches: second s ends at s + 1, and the batch was closed just after.
 
     Late seconds were closed long after their end, so the batch with the least delay is the anchor. Only the newest two
-    minutes count: an exchange that paused is believed again after that.
+    minutes count: after that, an exchange that paused is on time again.
     """
 
     def __init__(self, rate: float) -> None:
@@ -25,8 +22,8 @@ class ExchangeTime:
         self._newest = -1
         self._anchors: deque[tuple[float, float]] = deque(maxlen=REMEMBERED_SECONDS)
 
-    def see(self, second: int, closed_ms: float) -> None:
-        """Take in one closed second."""
+    def update(self, second: int, closed_ms: float) -> None:
+        """Add one closed second."""
         if second > self._newest:
             self._newest = second
             self._anchors.append(((second + 1) * 1000.0, closed_ms))
@@ -53,30 +50,15 @@ class Durations:
         self._count = 0
 
     def update(self, duration_ms: float) -> None:
-        """Take in one duration."""
+        """Add one duration."""
         self._ring[self._count % len(self._ring)] = duration_ms
         self._count += 1
 
-    def get(self) -> dict[str, float]:
+    def get(self) -> Latency:
         """Return count, last, p50, p90 and p99 in milliseconds; only the count when there is none."""
         if not self._count:
-            return {"n": 0}
+            return Latency(n=0)
         known = self._ring[: min(self._count, len(self._ring))]
         p50, p90, p99 = (round(float(value), 2) for value in np.percentile(known, (50, 90, 99)))
         last = round(float(self._ring[(self._count - 1) % len(self._ring)]), 2)
-        return {"n": self._count, "last_ms": last, "p50_ms": p50, "p90_ms": p90, "p99_ms": p99}
-
-
-def spans(seconds: Iterable[int]) -> list[tuple[int, int]]:
-    """Return rising seconds as spans, first and last included.
-
-    >>> spans([3, 4, 5, 9])
-    [(3, 5), (9, 9)]
-    """
-    found: list[tuple[int, int]] = []
-    for second in seconds:
-        if found and second == found[-1][1] + 1:
-            found[-1] = (found[-1][0], second)
-        else:
-            found.append((second, second))
-    return found
+        return Latency(n=self._count, last_ms=last, p50_ms=p50, p90_ms=p90, p99_ms=p99)

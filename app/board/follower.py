@@ -1,143 +1,117 @@
-"""Following the topics. What enters: payloads of Kafka; what leaves: decoded records for the board.
+"""The board's reader of the topics: no consumer group, for every board reads everything.
 
-No consumer group: every board reads everything. At the start it seeks back so far as the board holds seconds; then it
-reads on. When the brokers go away it says so, tries again, and reads the tail once more: repeats do no harm.
+At the start it seeks back as many messages as the board holds seconds; then it reads on. When the brokers go away it
+tries again and continues where it was.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from app import metrics
-from app.board.records import SHAPES, decoders
+from app.board.records import RECORDS, decoders
 from app.board.state import BoardState
 from app.clock import wall_ms
-from app.kafka import clients, topics
+from app.kafka import topics
+from app.kafka.reading import EndOfTopic, assigned, read_newest, seek_back, topic_partitions
 from app.logs import logger
+from app.retry import error_reason, keep_running
 from app.settings import Settings
 
-TAIL = {
-    topics.STATUS.name: 400,
-    topics.DEAD.name: 20,
-}  # messages; heartbeats of the last minutes, the newest dead letters
-CHUNK = 64  # messages decoded before the loop turns
+TAIL = {topics.STATUS.name: 400, topics.DEAD.name: 20}  # messages: the heartbeats of some minutes, the newest letters
+EVERYTHING = 2**62  # more messages than a partition can hold
+CHUNK = 64  # messages decoded before other tasks of the loop run
+UNREACHABLE = (KafkaError, topics.TopicError, OSError)
 log = logger("board")
-
-
-class Taker(Protocol):
-    """What is followed for."""
-
-    state: BoardState
-
-    def take(self, records: list[Any], *, arrived_ms: float | None = None) -> None:
-        """Take in decoded records."""
 
 
 class Follower:
     """One reader of all topics the board shows."""
 
-    def __init__(self, settings: Settings, board: Taker) -> None:
-        self.filled_event = asyncio.Event()
-        self.trouble = "not started"
-        self._settings = settings
-        self._board = board
+    def __init__(self, settings: Settings, state: BoardState, update: Callable[..., None]) -> None:
+        self.filled = asyncio.Event()  # set once everything that was there at the start has been read
+        self.not_following_reason = "not started"
+        self._settings, self._state, self._update = settings, state, update
         self._decoders = decoders(settings)
         self._models, self._dead = topics.MODELS.full_name(settings), topics.DEAD.full_name(settings)
-        self._ends: dict[TopicPartition, int] = {}  # what must be read before the board is filled
-        self._places: dict[TopicPartition, int] = {}  # what was read, so that a new connection goes on from there
-
-    @property
-    def filled(self) -> bool:
-        """True once everything that was there at the start has been read."""
-        return self.filled_event.is_set()
+        self._next: dict[TopicPartition, int] = {}  # the offset from which a new connection continues
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        pause_s = 0.5
-        while True:
-            self.trouble = f"connecting to Kafka at {self._settings.bootstrap}"
-            try:
-                await self._follow()
-            except (KafkaError, topics.TopicError, OSError) as error:
-                self.trouble = f"Kafka at {self._settings.bootstrap}: {str(error) or type(error).__name__}"
-                metrics.ERRORS.labels(process="board", kind="kafka").inc()
-                log.warning("the board does not follow", reason=self.trouble, retry_s=pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 5.0)
+        await keep_running(self._attempt, "follow the topics", process="board", on=UNREACHABLE)
+
+    async def _attempt(self) -> None:
+        self.not_following_reason = f"connecting to Kafka at {self._settings.bootstrap}"
+        try:
+            await self._follow()
+        except UNREACHABLE as error:
+            self.not_following_reason = f"Kafka at {self._settings.bootstrap}: {error_reason(error)}"
+            raise
 
     async def _follow(self) -> None:
         await topics.ensure(self._settings)
-        consumer = clients.assigned_consumer(self._settings)
-        await consumer.start()
-        try:
-            await self._seek(consumer)
-            self.trouble = ""
+        messages = await self._tails()
+        async with assigned(self._settings, messages.keys()) as consumer:
+            end = await seek_back(consumer, messages)
+            await self._continue(consumer, end)
+            self._state.dead_total = end.ends[TopicPartition(self._dead, 0)]
+            self.not_following_reason = ""
             while True:
-                await self._read(consumer)
-        finally:
-            await consumer.stop()
+                await self._read(consumer, end)
 
-    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        places = {
-            place: spec
-            for spec, _ in SHAPES
-            for place in clients.partitions_of(spec.full_name(self._settings), spec.partitions(self._settings))
+    async def _tails(self) -> dict[TopicPartition, int]:
+        # How many messages are read of each partition: one a second, status and dead letters by TAIL, all releases.
+        seconds = await self._affordable_s()
+        return {
+            partition: TAIL.get(spec.name, seconds if spec.partitioned else EVERYTHING)
+            for spec, _ in RECORDS
+            for partition in topic_partitions(self._settings, spec)
         }
-        consumer.assign(list(places))
-        begins = await consumer.beginning_offsets(list(places))
-        ends = await consumer.end_offsets(list(places))
-        seconds = await self._affordable(consumer, ends)
-        for place, spec in places.items():
-            back = TAIL.get(spec.name, seconds if spec.partitioned else ends[place])
-            known = self._places.get(place, -1)
-            on = begins[place] <= known <= ends[place]
-            consumer.seek(place, known if on else max(begins[place], ends[place] - back))
-        self._board.state.dead_total = ends[TopicPartition(self._dead, 0)]
-        self._ends = {place: end for place, end in ends.items() if end > begins[place]}
 
-    async def _affordable(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> int:
+    async def _affordable_s(self) -> int:
         # With thousands of symbols the board holds minutes, not an hour: read no more than it can keep.
-        topic = topics.PREDICTIONS.full_name(self._settings)
-        awaited = {place for place in ends if place.topic == topic and ends[place] > 0}
-        for place in ends:
-            consumer.seek(place, ends[place] - (place in awaited))
-        symbols, patience = 0, 10
-        while awaited and (patience := patience - 1):
-            for place, messages in (await consumer.getmany(*awaited, timeout_ms=300)).items():
-                awaited.discard(place)
-                symbols += len(getattr(self._decode(messages[-1]), "symbols", ()))
-        return self._board.state.history.affordable(symbols)
+        newest = await read_newest(self._settings, topic_partitions(self._settings, topics.PREDICTIONS))
+        symbols = sum(len(getattr(self._decode(messages[-1]), "symbols", ())) for messages in newest.values())
+        return self._state.history.affordable_s(symbols)
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _continue(self, consumer: AIOKafkaConsumer, end: EndOfTopic) -> None:
+        # After a reconnection: from the message behind the last one read, if it is still in the tail.
+        for partition, offset in self._next.items():
+            if await consumer.position(partition) <= offset <= end.ends[partition]:
+                consumer.seek(partition, offset)
+
+    async def _read(self, consumer: AIOKafkaConsumer, end: EndOfTopic) -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=CHUNK)
-        arrived_ms = wall_ms() if self.filled else None
+        arrived_ms = wall_ms() if self.filled.is_set() else None
         records = [self._decode(message) for messages in batches.values() for message in messages]
-        self._board.take([record for record in records if record is not None], arrived_ms=arrived_ms)
-        self._places |= {place: messages[-1].offset + 1 for place, messages in batches.items()}
-        if not self.filled:
-            await self._note_progress(consumer)
+        self._update([record for record in records if record is not None], arrived_ms=arrived_ms)
+        self._next |= {partition: messages[-1].offset + 1 for partition, messages in batches.items()}
+        if not self.filled.is_set():
+            await self._check_filled(end)
 
-    async def _note_progress(self, consumer: AIOKafkaConsumer) -> None:
-        self._ends = {place: end for place, end in self._ends.items() if await consumer.position(place) < end}
-        if not self._ends:
-            self.filled_event.set()
-            log.info("board filled", seconds=self._board.state.history.capacity)
+    async def _check_filled(self, end: EndOfTopic) -> None:
+        if await end.is_reached():
+            self.filled.set()
+            log.info("board filled", seconds=self._state.history.capacity)
         await asyncio.sleep(0)
 
     def _decode(self, message: ConsumerRecord) -> Any:
         if message.topic == self._dead:
-            self._board.state.dead_total = message.offset + 1
+            self._state.dead_total = message.offset + 1
         if message.value is None:
-            if message.topic == self._models and message.key is not None:
-                self._board.state.forget_release(message.key.decode(errors="replace"))
+            self._remove(message)
             return None
         try:
             return self._decoders[message.topic].decode(message.value)
         except msgspec.MsgspecError as error:
             metrics.ERRORS.labels(process="board", kind="undecodable").inc()
-            log.warning("not for the board", topic=message.topic, offset=message.offset, reason=str(error))
+            log.warning("message not decoded", topic=message.topic, offset=message.offset, reason=str(error))
             return None
+
+    def _remove(self, message: ConsumerRecord) -> None:
+        if message.topic == self._models and message.key is not None:
+            self._state.remove_release(message.key.decode(errors="replace"))

@@ -1,7 +1,6 @@
-"""The board's numeric history: bars, the champion's forecasts and what became of them, per partition.
+"""The board's numeric history: bars, the champion's forecasts and their outcomes, in ring buffers per partition.
 
-What enters: decoded records; what leaves: columns of one symbol over time. Bounded in seconds and in bytes: when more
-symbols appear, every ring keeps fewer seconds.
+It is bounded in seconds and in bytes: when more symbols appear, every ring keeps fewer seconds.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from app.records import Forecast, OutcomeBatch, PredictionBatch
 FLAGS = ("gapped", "late", "stale", "unpriced", "warming_up", "fallback", "model_expired")
 LEAST_SECONDS = 60
 SYMBOL_SECOND_BYTES = 400  # about what one symbol takes in all rings
-_BITS = {flag: 1 << place for place, flag in enumerate(FLAGS)}
+_BITS = {flag: 1 << bit for bit, flag in enumerate(FLAGS)}
 
 
 def marks_of(flags: list[list[str]]) -> Array:
@@ -60,52 +59,66 @@ class PartitionHistory:
         """Those that exist."""
         return [ring for ring in (self.bars, self.predictions, self.outcomes) if ring is not None]
 
+    @property
+    def oldest_bar(self) -> int | None:
+        """The oldest second of bars; None without any."""
+        return self.bars.oldest if self.bars else None
+
+    @property
+    def oldest_prediction(self) -> int | None:
+        """The oldest second of predictions; None without any."""
+        return self.predictions.oldest if self.predictions else None
+
 
 class BoardHistory:
-    """All lanes under one budget."""
+    """The history of every partition, under one budget."""
 
     def __init__(self, history_s: int, max_bytes: int, shape: ForecastShape | None = None) -> None:
         self.capacity = history_s
         self.shape = shape  # what is expected, so that outcomes read before the first prediction count; or None
-        self.models: list[str] = []  # a champion's place here is its number in the ring
-        self.homes: dict[str, int] = {}  # symbol → partition
-        self.lanes: dict[int, PartitionHistory] = {}
+        self.models: list[str] = []  # a champion's index here is its number in the ring
+        self.partition_of: dict[str, int] = {}  # symbol → partition
+        self.partitions: dict[int, PartitionHistory] = {}
         self._max_bytes = max_bytes
 
     @property
     def size_bytes(self) -> int:
         """Bytes all rings hold."""
-        return sum(ring.second_bytes * ring.capacity for lane in self.lanes.values() for ring in lane.rings)
+        return sum(
+            ring.second_bytes * ring.capacity for partition in self.partitions.values() for ring in partition.rings
+        )
 
-    def affordable(self, symbols: int) -> int:
+    def affordable_s(self, symbols: int) -> int:
         """Return how many seconds of so many symbols the budget holds, before their shape is known."""
         return min(self.capacity, max(LEAST_SECONDS, self._max_bytes // max(symbols * SYMBOL_SECOND_BYTES, 1)))
 
-    def _lane(self, partition: int) -> PartitionHistory:
-        return self.lanes.setdefault(partition, PartitionHistory(self.capacity))
+    def _partition(self, number: int) -> PartitionHistory:
+        return self.partitions.setdefault(number, PartitionHistory(self.capacity))
 
-    def put_bars(self, batch: Bars) -> bool:
-        """Store a second of bars; False if it is here already."""
-        lane = self._lane(batch.partition)
-        if lane.bars is None or set(batch.bars) != set(lane.channels):  # another release of the worker
-            lane.channels = tuple(batch.bars)
-            lane.bars = Ring({"bars": Field((len(lane.channels),)), "marks": Field((), "uint8", 0)}, self.capacity)
-        if lane.bars.has(batch.second):
+    def store_bars(self, batch: Bars) -> bool:
+        """Store a second of bars; False if it is stored already."""
+        partition = self._partition(batch.partition)
+        if partition.bars is None or set(batch.bars) != set(partition.channels):  # another release of the worker
+            partition.channels = tuple(batch.bars)
+            partition.bars = Ring(
+                {"bars": Field((len(partition.channels),)), "marks": Field((), "uint8", 0)}, self.capacity
+            )
+        if partition.bars.has(batch.second):
             return False
-        rows = np.array([batch.bars[channel] for channel in lane.channels], np.float64).T
-        self._make_room(lane.bars, batch.symbols)
-        lane.bars.put(batch.second, batch.symbols, {"bars": rows, "marks": marks_of(batch.flags)})
-        self.homes |= dict.fromkeys(batch.symbols, batch.partition)
+        rows = np.array([batch.bars[channel] for channel in partition.channels], np.float64).T
+        self._shrink_for(partition.bars, batch.symbols)
+        partition.bars.store(batch.second, batch.symbols, {"bars": rows, "marks": marks_of(batch.flags)})
+        self.partition_of |= dict.fromkeys(batch.symbols, batch.partition)
         return True
 
-    def put_predictions(self, batch: PredictionBatch) -> bool:
-        """Store a second of the champion's forecasts; False if it is here already."""
-        self._take_shape(ForecastShape(tuple(batch.horizons_s), tuple(batch.levels)))
+    def store_predictions(self, batch: PredictionBatch) -> bool:
+        """Store a second of the champion's forecasts; False if it is stored already."""
+        self._set_shape(ForecastShape(tuple(batch.horizons_s), tuple(batch.levels)))
         assert self.shape is not None
-        lane = self._lane(batch.partition)
-        if lane.predictions is None:
-            lane.predictions = Ring(_prediction_fields(self.shape), self.capacity)
-        if lane.predictions.has(batch.second):
+        partition = self._partition(batch.partition)
+        if partition.predictions is None:
+            partition.predictions = Ring(_prediction_fields(self.shape), self.capacity)
+        if partition.predictions.has(batch.second):
             return False
         values: dict[str, Any] = {
             "mid": np.where(batch.priced, batch.mid, np.nan),
@@ -114,51 +127,55 @@ class BoardHistory:
         }
         champion = champion_of(batch)
         if champion is not None:
-            values |= {"mean": champion.mean, "quantiles": champion.quantiles, "model": self._number(champion.model)}
-        self._make_room(lane.predictions, batch.symbols)
-        lane.predictions.put(batch.second, batch.symbols, values)
-        self.homes |= dict.fromkeys(batch.symbols, batch.partition)
+            values |= {
+                "mean": champion.mean,
+                "quantiles": champion.quantiles,
+                "model": self._model_number(champion.model),
+            }
+        self._shrink_for(partition.predictions, batch.symbols)
+        partition.predictions.store(batch.second, batch.symbols, values)
+        self.partition_of |= dict.fromkeys(batch.symbols, batch.partition)
         return True
 
-    def put_outcomes(self, batch: OutcomeBatch) -> None:
+    def store_outcomes(self, batch: OutcomeBatch) -> None:
         """Store what was settled at the second the forecast was made; storing twice changes nothing."""
         if self.shape is None:
             return
-        lane = self._lane(batch.partition)
-        if lane.outcomes is None:
-            lane.outcomes = Ring({"realised": Field((len(self.shape.horizons_s),), "float32")}, self.capacity)
+        partition = self._partition(batch.partition)
+        if partition.outcomes is None:
+            partition.outcomes = Ring({"realised": Field((len(self.shape.horizons_s),), "float32")}, self.capacity)
         for settled in batch.settled:
             if settled.symbols and settled.horizon_s in self.shape.horizons_s:
-                self._make_room(lane.outcomes, settled.symbols)
-                place = lane.outcomes.claim(settled.origin, settled.symbols)
-                if place is not None:
+                self._shrink_for(partition.outcomes, settled.symbols)
+                reserved = partition.outcomes.reserve(settled.origin, settled.symbols)
+                if reserved is not None:
                     horizon = self.shape.horizons_s.index(settled.horizon_s)
-                    lane.outcomes.arrays["realised"][place[0], place[1], horizon] = settled.realised
+                    partition.outcomes.arrays["realised"][*reserved, horizon] = settled.realised
 
-    def _take_shape(self, shape: ForecastShape) -> None:
+    def _set_shape(self, shape: ForecastShape) -> None:
         if self.shape != shape:  # the first batch, or other horizons than before: what was forecast for those goes
             self.shape = shape
-            for lane in self.lanes.values():
-                lane.predictions = lane.outcomes = None
+            for partition in self.partitions.values():
+                partition.predictions = partition.outcomes = None
 
-    def _number(self, model: str) -> int:
+    def _model_number(self, model: str) -> int:
         if model not in self.models:
             self.models.append(model)
         return min(self.models.index(model), 254)
 
-    def _make_room(self, ring: Ring, symbols: list[str]) -> None:
+    def _shrink_for(self, ring: Ring, symbols: list[str]) -> None:
         # Before a ring takes new symbols, all of them become so short that the budget holds.
-        fresh = sum(symbol not in ring.columns for symbol in symbols)
-        if not fresh:
+        added = sum(symbol not in ring.columns for symbol in symbols)
+        if not added:
             return
-        a_second = fresh * ring.symbol_bytes + sum(
-            one.second_bytes for lane in self.lanes.values() for one in lane.rings
+        a_second = added * ring.symbol_bytes + sum(
+            one.second_bytes for partition in self.partitions.values() for one in partition.rings
         )
         affordable = max(LEAST_SECONDS, self._max_bytes // max(a_second, 1))
         if affordable < self.capacity:
             self.capacity = affordable
-            for lane in self.lanes.values():
-                for one in lane.rings:
+            for partition in self.partitions.values():
+                for one in partition.rings:
                     one.resize(affordable)
 
 

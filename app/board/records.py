@@ -1,4 +1,4 @@
-"""What the board decodes of each topic: the records without the columns it does not show.
+"""The records the board decodes from each topic: those of the wire without the columns it does not show.
 
 msgspec skips what a Struct does not name, so a feature batch costs its bars and a release its description.
 """
@@ -38,9 +38,9 @@ class Release(Record, frozen=True, kw_only=True, gc=False):
     expires_ms: float = 0.0
 
 
-Shown = Bars | PredictionBatch | OutcomeBatch | Release | Heartbeat | DeadLetter
+BoardRecord = Bars | PredictionBatch | OutcomeBatch | Release | Heartbeat | DeadLetter
 
-SHAPES: tuple[tuple[topics.TopicSpec, type[Any]], ...] = (
+RECORDS: tuple[tuple[topics.TopicSpec, type[Any]], ...] = (
     (topics.FEATURES, Bars),
     (topics.PREDICTIONS, PredictionBatch),
     (topics.OUTCOMES, OutcomeBatch),
@@ -52,27 +52,27 @@ SHAPES: tuple[tuple[topics.TopicSpec, type[Any]], ...] = (
 
 def decoders(settings: Settings) -> dict[str, msgspec.json.Decoder[Any]]:
     """Return topic → decoder."""
-    return {spec.full_name(settings): msgspec.json.Decoder(shape) for spec, shape in SHAPES}
+    return {spec.full_name(settings): msgspec.json.Decoder(record) for spec, record in RECORDS}
 
 
-def check(record: Shown, partitions: int) -> None:
-    """Raise ValueError for a record whose columns do not fit together: it decodes, and yet nobody could show it."""
+def check_columns(record: BoardRecord, partitions: int) -> None:
+    """Raise ValueError for a record whose columns do not fit together: it decodes, but it cannot be shown."""
     if isinstance(record, Batch) and not 0 <= record.partition < partitions:
         raise ValueError(f"partition {record.partition} of {partitions}")
     if isinstance(record, Bars):
-        _same(len(record.symbols), record.flags, *record.bars.values())
+        _check_lengths(len(record.symbols), record.flags, *record.bars.values())
     elif isinstance(record, PredictionBatch):
         symbols, horizons, levels = len(record.symbols), len(record.horizons_s), len(record.levels)
-        _same(symbols, record.mid, record.priced, record.volatility, record.flags)
+        _check_lengths(symbols, record.mid, record.priced, record.volatility, record.flags)
         for forecast in record.forecasts:
-            _same(symbols, forecast.mean, forecast.quantiles)
-            _same(horizons, *forecast.mean, *forecast.quantiles)
-            _same(levels, *(row for rows in forecast.quantiles for row in rows))
+            _check_lengths(symbols, forecast.mean, forecast.quantiles)
+            _check_lengths(horizons, *forecast.mean, *forecast.quantiles)
+            _check_lengths(levels, *(row for rows in forecast.quantiles for row in rows))
     elif isinstance(record, OutcomeBatch):
         for settled in record.settled:
-            _same(len(settled.symbols), settled.realised)
+            _check_lengths(len(settled.symbols), settled.realised)
 
 
-def _same(length: int, *columns: Sized) -> None:
+def _check_lengths(length: int, *columns: Sized) -> None:
     if any(len(column) != length for column in columns):
         raise ValueError("columns of different lengths")

@@ -1,7 +1,7 @@
-"""Numeric history in compact rings. What enters: one second's values of some symbols; what leaves: columns over time.
+"""Ring buffers of numbers: the last seconds of one partition's symbols, read as columns over time.
 
 One ring holds arrays `[seconds, symbols, …]`; the slot of a second is `second % capacity`, and `seconds` says which
-second a slot really holds, so a hole in time is a slot that holds another one.
+second a slot really holds, so a gap in time is a slot that holds another second.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-NOTHING = -1  # a slot without a second
+EMPTY = -1  # a slot without a second
 ALL = slice(None)
-HERE = "here"  # 1 where a symbol was part of a second: symbols come and go
+PRESENT = "present"  # 1 where a symbol was part of a second: symbols come and go
 
 
 @dataclass(frozen=True)
 class Field:
-    """One value per symbol and second: its shape, its type, and what stands where there is none."""
+    """One value per symbol and second: its shape, its type, and the value where there is none."""
 
     shape: tuple[int, ...] = ()
     dtype: str = "float64"
@@ -35,13 +35,13 @@ class Ring:
     """The last `capacity` seconds of one partition's symbols."""
 
     def __init__(self, fields: Mapping[str, Field], capacity: int) -> None:
-        self.fields = {**fields, HERE: Field((), "uint8", 0)}
+        self.fields = {**fields, PRESENT: Field((), "uint8", 0)}
         self.capacity = capacity
-        self.newest = NOTHING
-        self.columns: dict[str, int] = {}  # symbol → its place in the arrays
-        self.seconds: Array = np.full(capacity, NOTHING, np.int64)
+        self.newest = EMPTY
+        self.columns: dict[str, int] = {}  # symbol → its index in the arrays
+        self.seconds: Array = np.full(capacity, EMPTY, np.int64)
         self.arrays: dict[str, Array] = {name: self._blank(field, capacity, 0) for name, field in self.fields.items()}
-        self._known: tuple[list[str], Array] = ([], np.zeros(0, np.intp))
+        self._last_symbols: tuple[list[str], Array] = ([], np.zeros(0, np.intp))
 
     @staticmethod
     def _blank(field: Field, capacity: int, symbols: int) -> Array:
@@ -57,11 +57,17 @@ class Ring:
         """Bytes of one second of all its symbols."""
         return len(self.columns) * self.symbol_bytes
 
+    @property
+    def oldest(self) -> int | None:
+        """The oldest second that is stored; None without any."""
+        stored = self.seconds[self.seconds >= 0]
+        return int(stored.min()) if len(stored) else None
+
     def has(self, second: int) -> bool:
-        """Say whether this second is here."""
+        """Return whether this second is stored."""
         return bool(self.seconds[second % self.capacity] == second)
 
-    def claim(self, second: int, symbols: Sequence[str]) -> tuple[int, Array] | None:
+    def reserve(self, second: int, symbols: Sequence[str]) -> tuple[int, Array] | None:
         """Return the slot of a second, emptied if it held an older one, and the symbols' columns; None if too old."""
         if second <= self.newest - self.capacity:
             return None
@@ -71,49 +77,50 @@ class Ring:
             for name, array in self.arrays.items():
                 array[slot] = self.fields[name].empty
             self.seconds[slot] = second
-        self.arrays[HERE][slot, columns] = 1
+        self.arrays[PRESENT][slot, columns] = 1
         self.newest = max(self.newest, second)
         return slot, columns
 
-    def put(self, second: int, symbols: Sequence[str], values: Mapping[str, Any]) -> None:
-        """Store a second: per field an array [symbols, …]. A second older than the ring is forgotten at once."""
-        place = self.claim(second, symbols)
-        if place is not None:
+    def store(self, second: int, symbols: Sequence[str], values: Mapping[str, Any]) -> None:
+        """Store a second: per field an array [symbols, …]. A second older than the ring is dropped."""
+        reserved = self.reserve(second, symbols)
+        if reserved is not None:
+            slot, columns = reserved
             for name, rows in values.items():
-                self.arrays[name][place[0], place[1]] = rows
+                self.arrays[name][slot, columns] = rows
 
     def _columns_of(self, symbols: list[str]) -> Array:
-        if symbols != self._known[0]:
-            fresh = [symbol for symbol in symbols if symbol not in self.columns]
-            self._widen(fresh)
-            self._known = (symbols, np.array([self.columns[symbol] for symbol in symbols], np.intp))
-        return self._known[1]
+        if symbols != self._last_symbols[0]:
+            new = [symbol for symbol in symbols if symbol not in self.columns]
+            self._widen(new)
+            self._last_symbols = (symbols, np.array([self.columns[symbol] for symbol in symbols], np.intp))
+        return self._last_symbols[1]
 
-    def _widen(self, fresh: list[str]) -> None:
-        if not fresh:
+    def _widen(self, new: list[str]) -> None:
+        if not new:
             return
         for name, field in self.fields.items():
-            more = self._blank(field, self.capacity, len(fresh))
+            more = self._blank(field, self.capacity, len(new))
             self.arrays[name] = np.concatenate([self.arrays[name], more], axis=1)
-        for symbol in fresh:
+        for symbol in new:
             self.columns[symbol] = len(self.columns)
 
     def resize(self, capacity: int) -> None:
         """Keep the newest `capacity` seconds only."""
-        kept = np.flatnonzero(self.seconds > max(self.newest - capacity, NOTHING))
-        slots = self.seconds[kept] % capacity
+        newest = np.flatnonzero(self.seconds > max(self.newest - capacity, EMPTY))
+        slots = self.seconds[newest] % capacity
         for name, field in self.fields.items():
             old, self.arrays[name] = self.arrays[name], self._blank(field, capacity, len(self.columns))
-            self.arrays[name][slots] = old[kept]
-        seconds = np.full(capacity, NOTHING, np.int64)
-        seconds[slots] = self.seconds[kept]
+            self.arrays[name][slots] = old[newest]
+        seconds = np.full(capacity, EMPTY, np.int64)
+        seconds[slots] = self.seconds[newest]
         self.seconds, self.capacity = seconds, capacity
 
-    def present(self, since: int, until: int) -> Array:
-        """Return the seconds of [since, until] that are here, rising."""
-        wanted: Array = np.arange(max(since, self.newest - self.capacity + 1, 0), min(until, self.newest) + 1)
-        here: Array = wanted[self.seconds[wanted % self.capacity] == wanted]
-        return here
+    def stored_seconds(self, since: int, until: int) -> Array:
+        """Return the seconds of [since, until] that are stored, rising."""
+        asked: Array = np.arange(max(since, self.newest - self.capacity + 1, 0), min(until, self.newest) + 1)
+        stored: Array = asked[self.seconds[asked % self.capacity] == asked]
+        return stored
 
     def read(self, symbol: str, since: int, until: int, *, pick: slice = ALL) -> dict[str, Array]:
         """Return copies of a symbol's columns in [since, until], those `pick` names; `second` is the first.
@@ -123,7 +130,7 @@ class Ring:
         if symbol not in self.columns:
             blank = {name: self._blank(field, 1, 1)[:0, 0] for name, field in self.fields.items()}
             return {"second": np.zeros(0, np.int64), **blank}
-        column, found = self.columns[symbol], self.present(since, until)
-        found = found[self.arrays[HERE][found % self.capacity, column] > 0][pick]
+        column, found = self.columns[symbol], self.stored_seconds(since, until)
+        found = found[self.arrays[PRESENT][found % self.capacity, column] > 0][pick]
         slots = found % self.capacity
         return {"second": found, **{name: array[slots, column] for name, array in self.arrays.items()}}

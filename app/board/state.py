@@ -1,7 +1,7 @@
-"""The board's latest state. What enters: decoded records, in any order across topics; what leaves: what is true now.
+"""The board's state: the newest records of every topic, in whatever order the topics bring them.
 
-A second that is here already is dropped: the first one wins. A batch of a lower generation is refused: its collector
-was replaced. Every kind of answer has a version, which rises when something changed for it.
+A second that is stored already is dropped: the first one wins. A superseded batch is refused (`domain/acceptance.py`).
+Every kind of answer has a version, which rises when something changed for it.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -9,7 +9,8 @@ from collections import Counter, OrderedDict, deque
 from app import metrics
 from app.board.exchange_time import Durations, ExchangeTime
 from app.board.history import BoardHistory, ForecastShape
-from app.board.records import Bars, Release, Shown
+from app.board.records import Bars, BoardRecord, Release
+from app.domain.acceptance import refusal_reason
 from app.domain.forecast import LEVELS
 from app.records import Batch, DeadLetter, Heartbeat, OutcomeBatch, PredictionBatch, Score
 from app.settings import Settings
@@ -24,7 +25,7 @@ ScoreKey = tuple[int, str, str, int]  # partition, symbol, model, horizon
 
 
 class BoardState:
-    """Everything the board knows."""
+    """Everything a board holds."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -34,7 +35,7 @@ class BoardState:
         self.time = ExchangeTime(settings.speed)
         self.versions: Counter[str] = Counter()
         self.predictions: dict[int, PredictionBatch] = {}  # partition → its newest
-        self.prices: dict[int, tuple[PredictionBatch, dict[str, Prices]]] = {}  # what the newest ones are in prices
+        self.prices: dict[int, tuple[PredictionBatch, dict[str, Prices]]] = {}  # the newest ones in prices
         self.bars: dict[int, Bars] = {}
         self.scores: dict[ScoreKey, tuple[int, Score]] = {}
         self.settled_total: dict[int, dict[str, int]] = {}
@@ -46,7 +47,7 @@ class BoardState:
         self.durations: OrderedDict[str, Durations] = OrderedDict(
             (stage, Durations()) for stage in ("close", "features", "predictions", "outcomes", "board")
         )
-        self.taken: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
         self._generations: dict[tuple[type, int], int] = {}
 
     @property
@@ -54,12 +55,12 @@ class BoardState:
         """Bytes of the rings and, estimated, of the scores."""
         return self.history.size_bytes + SCORE_BYTES * len(self.scores)
 
-    def take(self, record: Shown, arrived_ms: float | None) -> int | None:
-        """Take in one record; return the partition whose newest prediction it is, or None.
+    def update(self, record: BoardRecord, arrived_ms: float | None) -> int | None:
+        """Add one record; return the partition whose newest prediction it is, or None.
 
         `arrived_ms` is the wall time of arrival, None for what is read to fill the board.
         """
-        self.taken[type(record).__name__] += 1
+        self.received[type(record).__name__] += 1
         match record:
             case PredictionBatch():
                 return self._prediction(record, arrived_ms)
@@ -76,22 +77,22 @@ class BoardState:
                 self.versions["status"] += 1
         return None
 
-    def _is_zombie(self, batch: Batch) -> bool:
+    def _is_superseded(self, batch: Batch) -> bool:
         key = (type(batch), batch.partition)
-        if batch.generation < self._generations.get(key, 0):
+        if refusal_reason(batch, last_generation=self._generations.get(key, 0)):
             metrics.ZOMBIE.labels(stage="board").inc()
             return True
         self._generations[key] = batch.generation
         return False
 
     def _bars(self, batch: Bars) -> None:
-        if self._is_zombie(batch):
+        if self._is_superseded(batch):
             return
-        if not self.history.put_bars(batch):
+        if not self.history.store_bars(batch):
             metrics.REPEATED.labels(stage="board").inc()
             return
         self.versions["bars"] += 1
-        self.time.see(batch.second, batch.closed_ms)
+        self.time.update(batch.second, batch.closed_ms)
         self._time_close(batch)
         self.durations["features"].update(batch.sent_ms - batch.closed_ms)
         if batch.partition not in self.bars or batch.second > self.bars[batch.partition].second:
@@ -103,13 +104,13 @@ class BoardState:
             self.durations["close"].update(delay_ms)
 
     def _prediction(self, batch: PredictionBatch, arrived_ms: float | None) -> int | None:
-        if self._is_zombie(batch):
+        if self._is_superseded(batch):
             return None
-        if not self.history.put_predictions(batch):
+        if not self.history.store_predictions(batch):
             metrics.REPEATED.labels(stage="board").inc()
             return None
         self.versions["predictions"] += 1
-        self.time.see(batch.second, batch.closed_ms)
+        self.time.update(batch.second, batch.closed_ms)
         self.durations["predictions"].update(batch.sent_ms - batch.closed_ms)
         if arrived_ms is not None:
             self.durations["board"].update(arrived_ms - batch.closed_ms)
@@ -120,9 +121,9 @@ class BoardState:
         return batch.partition
 
     def _outcome(self, batch: OutcomeBatch) -> None:
-        if self._is_zombie(batch):
+        if self._is_superseded(batch):
             return
-        self.history.put_outcomes(batch)
+        self.history.store_outcomes(batch)
         self.durations["outcomes"].update(batch.sent_ms - batch.closed_ms)
         for score in batch.scores:
             key = (batch.partition, score.symbol, score.model, score.horizon_s)
@@ -131,10 +132,10 @@ class BoardState:
         self.settled_total[batch.partition] = batch.settled_total
         self.versions["outcomes"] += 1
         if batch.second % 60 == 0:
-            self._forget_scores(batch)
+            self._remove_old_scores(batch)
 
-    def _forget_scores(self, batch: OutcomeBatch) -> None:
-        # A model that is no longer scored leaves after its scores have not moved for an hour.
+    def _remove_old_scores(self, batch: OutcomeBatch) -> None:
+        # A model that is no longer scored is removed when its scores are an hour old.
         old = [key for key, (second, _) in self.scores.items() if key[0] == batch.partition
                and second < batch.second - 3600]  # fmt: skip
         for key in old:
@@ -146,8 +147,8 @@ class BoardState:
         if len(self.releases) > RELEASES:
             del self.releases[min(self.releases, key=lambda name: self.releases[name].created_ms)]
 
-    def forget_release(self, name: str) -> None:
-        """Take in the deletion of a release."""
+    def remove_release(self, name: str) -> None:
+        """Remove a release that was deleted from its topic."""
         if self.releases.pop(name, None):
             self.versions["models"] += 1
 
@@ -157,5 +158,5 @@ class BoardState:
         row = tuple(float(getattr(beat, name)) for name in RESOURCES)
         self.resources.setdefault(key, deque(maxlen=720)).append(row)  # an hour
         self.versions["status"] += 1
-        for gone in [k for k, known in self.heartbeats.items() if known.at_ms < beat.at_ms - FORGOTTEN_AFTER_MS]:
-            del self.heartbeats[gone], self.resources[gone]
+        for silent in [key for key, known in self.heartbeats.items() if known.at_ms < beat.at_ms - FORGOTTEN_AFTER_MS]:
+            del self.heartbeats[silent], self.resources[silent]

@@ -1,218 +1,260 @@
-"""What the board shows. What enters: its state and the wall time; what leaves: plain dicts that msgspec encodes.
+"""What the board answers: one struct per answer, which the API encodes and its documentation describes.
 
-Columns over time are numpy arrays, NaN where there is no value (null in JSON). Returns are log returns of the mid.
+Times: `second`, `due`, `from`, `to` are exchange time, epoch seconds; `*_ms` are wall time, epoch milliseconds. Returns
+are log returns of the mid. Columns over time have one length; NaN where there is no value, which is null in JSON.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from app.board.history import champion_of, flags_of
-from app.board.rings import ALL, Array
-from app.board.state import BoardState, Prices
-from app.records import Forecast, PredictionBatch
+from app.board.records import Release
+from app.records import Heartbeat, Kind, Role, Score
 
-View = dict[str, Any]
-MASKED = {"traded": {"price", "high", "low"}, "quoted": {"bid", "bid_size", "ask", "ask_size", "mid"}}
-
-
-class UnknownSymbolError(LookupError):
-    """A symbol the board has never seen; the message names the known ones."""
+Seconds = Annotated[NDArray[np.int64], msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "integer"}})]
+Column = Annotated[
+    NDArray[np.float64],
+    msgspec.Meta(extra_json_schema={"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "null"}]}}),
+]
 
 
-def home_of(state: BoardState, symbol: str) -> int:
-    """Return the partition of a symbol.
-
-    Raises:
-        UnknownSymbolError: it was in no batch.
-
-    """
-    try:
-        return state.history.homes[symbol]
-    except KeyError:
-        known = sorted(state.history.homes)
-        named = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-        raise UnknownSymbolError(f"symbol {symbol} is not known; known are: {named or 'none yet'}") from None
+class View(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """The base of every answer."""
 
 
-def age_s(state: BoardState, second: int, wall_ms: float) -> float:
-    """Return how long ago, in exchange time, a second ended; never negative."""
-    return max(0.0, round(state.time.now_s(wall_ms) - (second + 1), 3))
+class Horizon(View):
+    """What one model says of one horizon."""
+
+    horizon_s: int
+    due: int
+    mean: float
+    price: float | None
+    quantiles: dict[str, float]
+    prices: dict[str, float | None]
 
 
-# ── predictions ───────────────────────────────────────────────────────────────────────────────────────────────
+class Other(View):
+    """A model that forecasts in the champion's shadow."""
+
+    model: str
+    kind: Kind
+    role: Role
+    forecasts: list[Horizon]
 
 
-def prediction(state: BoardState, batch: PredictionBatch, row: int, wall_ms: float, *, all_models: bool = True) -> View:
-    """Return one symbol's newest prediction: the champion's per horizon, and what the others say."""
-    champion, mid = champion_of(batch), batch.mid[row]
-    age = age_s(state, batch.second, wall_ms)
-    shown: View = {
-        "symbol": batch.symbols[row],
-        "second": batch.second,
-        "closed_ms": batch.closed_ms,
-        "sent_ms": batch.sent_ms,
-        "age_s": age,
-        "stale": age > state.settings.prediction_ttl_s,
-        "mid": mid if batch.priced[row] else None,
-        "priced": batch.priced[row],
-        "volatility": batch.volatility[row],
-        "flags": batch.flags[row],
-        "model": champion.model if champion else None,
-        "kind": champion.kind if champion else None,
-        "role": champion.role if champion else None,
-        "forecasts": _horizons(state, batch, champion, row) if champion else [],
-    }
-    if all_models:
-        shown["others"] = [
-            {
-                "model": other.model,
-                "kind": other.kind,
-                "role": other.role,
-                "forecasts": _horizons(state, batch, other, row),
-            }
-            for other in batch.forecasts
-            if other is not champion
-        ]
-    return shown
+class ServedPrediction(View):
+    """One symbol's newest prediction as live updates carry it: the champion's per horizon."""
+
+    symbol: str
+    second: int
+    closed_ms: float
+    sent_ms: float
+    age_s: float
+    stale: bool
+    mid: float | None
+    priced: bool
+    volatility: float
+    flags: list[str]
+    model: str | None
+    kind: Kind | None
+    role: Role | None
+    forecasts: list[Horizon]
 
 
-def _horizons(state: BoardState, batch: PredictionBatch, forecast: Forecast, row: int) -> list[View]:
-    names = [f"{level:g}" for level in batch.levels]
-    expected, prices = _prices(state, batch, forecast)
-    return [
-        {
-            "horizon_s": horizon_s,
-            "due": batch.second + horizon_s,
-            "mean": forecast.mean[row][place],
-            "price": expected[row][place],
-            "quantiles": dict(zip(names, forecast.quantiles[row][place], strict=True)),
-            "prices": dict(zip(names, prices[row][place], strict=True)),
-        }
-        for place, horizon_s in enumerate(batch.horizons_s)
-    ]
+class Prediction(ServedPrediction):
+    """One symbol's newest prediction: the champion's per horizon, and the other models'."""
+
+    others: list[Other] = []
 
 
-def _prices(state: BoardState, batch: PredictionBatch, forecast: Forecast) -> Prices:
-    """Return mid · exp(mean) [S][H] and mid · exp(quantile) [S][H][Q] to nine digits, computed once per batch."""
-    newest, known = state.prices.get(batch.partition, (None, {}))
-    if newest is not batch:
-        known = {}
-        state.prices[batch.partition] = (batch, known)
-    if forecast.model not in known:
-        mid = np.array(
-            [mid if priced and mid > 0 else np.nan for mid, priced in zip(batch.mid, batch.priced, strict=True)]
-        )[:, None]
-        scale = 10.0 ** (8 - np.floor(np.log10(mid)))
-        mean, quantiles = np.exp(np.array(forecast.mean)), np.exp(np.array(forecast.quantiles))
-        expected = np.rint(mid * mean * scale) / scale
-        prices = np.rint(mid[..., None] * quantiles * scale[..., None]) / scale[..., None]
-        known[forecast.model] = (expected.tolist(), prices.tolist())
-    return known[forecast.model]
+class LatestPredictions(View):
+    """The newest prediction of one symbol or of all."""
+
+    source: str
+    predictions: list[Prediction]
 
 
-def latest(state: BoardState, symbol: str | None, wall_ms: float, *, all_models: bool = True) -> View:
-    """Return the newest prediction of one symbol, or of all of them."""
-    batches = list(state.predictions.values())
-    if symbol is not None:
-        home = state.predictions.get(home_of(state, symbol))
-        batches = [home] if home and symbol in home.symbols else []
-    rows = [
-        prediction(state, batch, row, wall_ms, all_models=all_models)
-        for batch in batches
-        for row, name in enumerate(batch.symbols)
-        if symbol in {None, name}
-    ]
-    return {"source": state.settings.source, "predictions": sorted(rows, key=lambda row: str(row["symbol"]))}
+class HorizonColumns(View):
+    """One horizon's forecasts over time, and what became of them."""
+
+    mean: Column
+    quantiles: dict[str, Column]
+    realised: Column
 
 
-# ── columns over time ─────────────────────────────────────────────────────────────────────────────────────────
+class Page(View):
+    """A part of a history: `next_from` is where the next part begins, null at its end."""
+
+    next_from: int | None
 
 
-def _flags(marks: Array) -> list[list[str]]:
-    known = {int(mark): flags_of(int(mark)) for mark in np.unique(marks)}
-    return [known[int(mark)] for mark in marks]
+class PastPredictions(Page):
+    """The champion's forecasts of past seconds, as columns."""
+
+    symbol: str
+    second: Seconds
+    mid: Column
+    volatility: Column
+    model: list[str | None]
+    flags: list[list[str]]
+    horizons: dict[str, HorizonColumns]
 
 
-def _rounded(values: Array) -> Array:
-    return np.round(values.astype(np.float64), 10)
+class PastBars(Page):
+    """One-second bars, as columns."""
+
+    symbol: str
+    second: Seconds
+    flags: list[list[str]]
+    channels: dict[str, Column]
 
 
-def history(state: BoardState, symbol: str, since: int, until: int, pick: slice = ALL) -> View:
-    """Return a symbol's past predictions, the champion's of each second.
+class PastOutcomes(Page):
+    """Settled forecasts of one horizon, by the second they were made, as columns."""
 
-    `mean` [T] and `quantiles` {level: [T]} per horizon; `realised` [T] is what became of them, NaN while it is open.
-    """
-    lane = state.history.lanes[home_of(state, symbol)]
-    shape = state.history.shape
-    if shape is None or lane.predictions is None:
-        return {"symbol": symbol, "second": [], "mid": [], "volatility": [], "model": [], "flags": [], "horizons": {}}
-    found = lane.predictions.read(symbol, since, until, pick=pick)
-    realised = _realised(state, symbol, found["second"])
-    models = [*state.history.models, *[None] * (256 - len(state.history.models))]
-    return {
-        "symbol": symbol,
-        "second": found["second"],
-        "mid": found["mid"],
-        "volatility": _rounded(found["volatility"]),
-        "model": [models[number] for number in found["model"]],
-        "flags": _flags(found["marks"]),
-        "horizons": {
-            str(horizon_s): {
-                "mean": _rounded(found["mean"][:, place]),
-                "quantiles": {
-                    f"{level:g}": _rounded(found["quantiles"][:, place, rank])
-                    for rank, level in enumerate(shape.levels)
-                },
-                "realised": realised[:, place],
-            }
-            for place, horizon_s in enumerate(shape.horizons_s)
-        },
-    }
+    symbol: str
+    horizon_s: int
+    second: Seconds
+    model: list[str | None]
+    mean: Column
+    quantiles: dict[str, Column]
+    realised: Column
 
 
-def _realised(state: BoardState, symbol: str, seconds: Array) -> Array:
-    shape, lane = state.history.shape, state.history.lanes[state.history.homes[symbol]]
-    assert shape is not None
-    values = np.full((len(seconds), len(shape.horizons_s)), np.nan)
-    if lane.outcomes is not None and len(seconds):
-        known = lane.outcomes.read(symbol, int(seconds[0]), int(seconds[-1]))
-        _, here, there = np.intersect1d(seconds, known["second"], assume_unique=True, return_indices=True)
-        values[here] = _rounded(known["realised"][there])
-    return values
+class ScoreRow(Score, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One model's running scores for one symbol and horizon."""
+
+    partition: int
+    second: int
 
 
-def bars(state: BoardState, symbol: str, since: int, until: int, pick: slice = ALL) -> View:
-    """Return a symbol's one-second bars: `second` [T], `flags` [T], `channels` {name: [T]}.
+class Scores(View):
+    """Running scores; older outcomes are exponentially forgotten."""
 
-    What a mask of the bar denies is NaN: prices before the first trade, quotes before the first quote.
-    """
-    lane = state.history.lanes[home_of(state, symbol)]
-    if lane.bars is None:
-        return {"symbol": symbol, "second": [], "flags": [], "channels": {}}
-    found = lane.bars.read(symbol, since, until, pick=pick)
-    channels = {name: found["bars"][:, place] for place, name in enumerate(lane.channels)}
-    for mask, names in MASKED.items():
-        for name in names & channels.keys() if mask in channels else ():
-            channels[name] = np.where(channels[mask] > 0, channels[name], np.nan)
-    return {"symbol": symbol, "second": found["second"], "flags": _flags(found["marks"]), "channels": channels}
+    scores: list[ScoreRow]
+    settled_total: dict[str, int]
 
 
-def outcomes(state: BoardState, symbol: str, horizon_s: int, *, since: int, until: int, pick: slice = ALL) -> View:
-    """Return what was forecast and what came: only the settled ones, by the second they were made."""
-    past = history(state, symbol, since, until)
-    column = past["horizons"].get(str(horizon_s))
-    if column is None:
-        return {"symbol": symbol, "horizon_s": horizon_s, "second": [], "model": [], "mean": [], "quantiles": {},
-                "realised": []}  # fmt: skip
-    settled = np.flatnonzero(~np.isnan(column["realised"]))
-    settled = settled[pick]
-    return {
-        "symbol": symbol,
-        "horizon_s": horizon_s,
-        "second": past["second"][settled],
-        "model": [past["model"][place] for place in settled],
-        "mean": column["mean"][settled],
-        "quantiles": {level: values[settled] for level, values in column["quantiles"].items()},
-        "realised": column["realised"][settled],
-    }
+class RunningModel(View):
+    """A model that forecasts now."""
+
+    model: str
+    kind: Kind
+    role: Role
+    serves: bool
+
+
+class Models(View):
+    """Who forecasts now, and every release."""
+
+    champion: str | None
+    tensorflow: str
+    running: list[RunningModel]
+    releases: list[Release]
+
+
+class Gap(View, rename={"from_": "from"}):
+    """A hole of the feed: missing seconds, or seconds in which trades are missing."""
+
+    kind: str
+    from_: int
+    to: int
+
+
+class SymbolFeed(View):
+    """One symbol's feed over the last hour."""
+
+    symbol: str
+    partition: int
+    second: int | None
+    age_s: float | None
+    stale: bool
+    flags: list[str]
+    completeness: float | None
+    missing_s: int
+    gapped_s: int
+    late_s: int
+    gaps: list[Gap]
+
+
+class Feed(View):
+    """The feed, and the collectors' own account of it."""
+
+    source: str
+    symbols: list[SymbolFeed]
+    collectors: list[dict[str, Any]]
+
+
+class Availability(View):
+    """Seconds that have a prediction, out of all seconds the board holds."""
+
+    share: float | None
+    seconds: int
+    expected: int
+    objective: float
+
+
+class Latency(View, omit_defaults=True):
+    """Wall time from the close of the second to the end of a stage."""
+
+    n: int
+    last_ms: float = 0.0
+    p50_ms: float = 0.0
+    p90_ms: float = 0.0
+    p99_ms: float = 0.0
+
+
+class Dead(View):
+    """A message set aside."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    at_ms: float
+    by: str
+    size_bytes: int
+
+
+class DeadLetters(View):
+    """Messages set aside: how many, and the newest."""
+
+    total: int
+    last: list[Dead]
+
+
+class BoardSize(View):
+    """What this replica holds in memory."""
+
+    seconds: int
+    bytes: int
+    max_bytes: int
+    taken: dict[str, int]
+
+
+class Process(Heartbeat, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One process's newest heartbeat."""
+
+    alive: bool
+    age_s: float
+
+
+class SystemStatus(View):
+    """The whole system's state, as a board knows it."""
+
+    source: str
+    speed: float
+    second: int | None
+    age_s: float | None
+    stale: bool
+    exchange_s: float
+    symbols: int
+    tensorflow: str
+    availability: Availability
+    latency: dict[str, Latency]
+    predictions_per_minute: int
+    dead: DeadLetters
+    board: BoardSize
+    processes: list[Process]

@@ -19,7 +19,7 @@ from app.broker.aot_cache import aot_cache
 from app.broker.jars import Say, class_path
 from app.broker.java_process import JavaProcess
 from app.broker.node import process_end_reason, start_node
-from app.broker.reasons import BrokerError, folder_in_use_reason, port_taken_reason
+from app.broker.reasons import BrokerError, folder_in_use_reason
 from app.service import ports
 
 __all__ = ["Broker", "BrokerError", "run"]
@@ -93,8 +93,8 @@ class Broker:
 
     def _start(self) -> None:
         data_folder.check(self.data_dir)
-        if not ports.is_free(self.port):
-            raise BrokerError(port_taken_reason(self.port, ports.holder(self.port)))
+        if reason := ports.taken_reason(self.port, "Kafka", "BTC_BROKER_PORT"):
+            raise BrokerError(reason)
         jars = class_path(self._say)
         cache = aot_cache(jars, self._say)
         self._java = start_node(

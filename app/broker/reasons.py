@@ -31,11 +31,6 @@ def disk_full_reason(folder: Path, space: str = "no space left on the disk") -> 
     return f"the disk of the embedded Kafka is full: {space} at {folder}; free some space and start again"
 
 
-def port_taken_reason(port: int, holder: str | None) -> str:
-    """Return the reason for a port that another process listens on; `holder` as `name (pid 42)`, if known."""
-    return f"port {port} (Kafka) is taken by {holder or 'another process'}: end it, or set BTC_BROKER_PORT to another"
-
-
 def folder_in_use_reason(folder: Path) -> str:
     """Return the reason for a folder that another Kafka uses."""
     return f"another Kafka already uses {folder}; stop it, or choose another folder with BTC_DATA_DIR"
@@ -59,7 +54,8 @@ def exit_reason(lines: Sequence[str], folder: Path, port: int) -> str:
     reasons = {
         _DISK_FULL: disk_full_reason(folder),
         r"Failed to acquire lock": folder_in_use_reason(folder),
-        r"Address already in use|failed to bind": port_taken_reason(port, None),
+        r"Address already in use|failed to bind": f"port {port} (Kafka) is taken by another process: end it, or set "
+        "BTC_BROKER_PORT to another port",
         r"OutOfMemoryError|Could not reserve enough space": f"the embedded Kafka in {folder} ran out of memory; "
         "close other programs and start again",
         r"Permission denied|AccessDenied": f"the embedded Kafka may not write in {folder}; allow it and start again",

@@ -1,1 +1,1 @@
-"""The dashboard (Streamlit). What enters: the board; what leaves: five pages that refresh every second."""
+"""The dashboard (Streamlit): five pages over one board that refresh every second."""

@@ -1,4 +1,4 @@
-"""What all charts share. What enters: columns over time; what leaves: bounded columns, figures of one look. Pure.
+"""What all charts share: bounded columns, lines, bands, and one look.
 
 A figure is the plain `{data, layout}` of plotly.js: what `plotly_chart.draw` sends each second needs no validation.
 
@@ -53,15 +53,15 @@ def figure(traces: Sequence[Trace], *, height: int = 320, **layout: Any) -> Figu
     return {"data": list(traces), "layout": look | layout}
 
 
-def when(seconds: ArrayLike) -> Floats:
+def epoch_ms(seconds: ArrayLike) -> Floats:
     """Return epoch seconds [T] as plotly.js wants times: epoch milliseconds, on an axis of `TIME`."""
     return np.asarray(seconds, np.float64) * 1000.0
 
 
-def thin(columns: Mapping[str, ArrayLike], limit: int = POINTS) -> dict[str, Any]:
-    """Return every so manieth row of equally long columns, the newest always among them.
+def downsample(columns: Mapping[str, ArrayLike], limit: int = POINTS) -> dict[str, Any]:
+    """Return every n-th row of equally long columns, at most `limit`, the newest always among them.
 
-    >>> thin({"second": np.arange(10)}, 4)["second"].tolist()
+    >>> downsample({"second": np.arange(10)}, 4)["second"].tolist()
     [0, 3, 6, 9]
     """
     arrays = {name: np.asarray(values) for name, values in columns.items()}
@@ -70,21 +70,21 @@ def thin(columns: Mapping[str, ArrayLike], limit: int = POINTS) -> dict[str, Any
     return {name: values[(rows - 1) % step :: step] if step > 1 else values for name, values in arrays.items()}
 
 
-def broken(seconds: ArrayLike, *columns: ArrayLike) -> tuple[Floats, ...]:
-    """Return seconds and columns with a NaN row in every hole, so that no line bridges what is missing.
+def with_gaps(seconds: ArrayLike, *columns: ArrayLike) -> tuple[Floats, ...]:
+    """Return seconds and columns with a NaN row in every gap, so that no line bridges what is missing.
 
-    A hole is a distance of more than three times the usual one.
+    A gap is a distance of more than three times the usual one.
 
-    >>> [part.tolist() for part in broken([1, 2, 9], [5.0, 6.0, 7.0])]
+    >>> [part.tolist() for part in with_gaps([1, 2, 9], [5.0, 6.0, 7.0])]
     [[1.0, 2.0, 3.0, 9.0], [5.0, 6.0, nan, 7.0]]
     """
     times = np.asarray(seconds, np.float64)
     values = [np.asarray(column, np.float64) for column in columns]
-    gaps = np.diff(times)
-    usual = float(np.median(gaps)) if len(gaps) > 2 else 1.0
-    holes = np.flatnonzero(gaps > 3 * max(usual, 1.0))
-    placed = np.insert(times, holes + 1, times[holes] + 1.0)
-    return (placed, *(np.insert(value, holes + 1, np.nan) for value in values))
+    distances = np.diff(times)
+    usual = float(np.median(distances)) if len(distances) > 2 else 1.0
+    gaps = np.flatnonzero(distances > 3 * max(usual, 1.0))
+    seconds_with_gaps = np.insert(times, gaps + 1, times[gaps] + 1.0)
+    return (seconds_with_gaps, *(np.insert(value, gaps + 1, np.nan) for value in values))
 
 
 def line(name: str, x: ArrayLike, y: ArrayLike, colour: str, **more: Any) -> Trace:

@@ -1,15 +1,15 @@
-"""The feed's process_status. What enters: bars, latencies per stage, resources; what leaves: figures. Pure."""
+"""Figures of the feed and of the processes: activity, latency per stage, resources."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from app.dashboard.charts import TIME, Figure, Trace, broken, figure, line, thin, when
+from app.board.views import Latency, PastBars
+from app.dashboard.charts import TIME, Figure, Trace, downsample, epoch_ms, figure, line, with_gaps
 from app.dashboard.theme import BLUE, GREY, ORANGE, SERIES
 
-View = Mapping[str, Any]
-STAGES = {  # stage → what it starts from, and its words
+STAGES = {  # stage → the stage it starts from, and its label
     "close": ("", "second closed"),
     "features": ("", "features"),
     "predictions": ("features", "prediction"),
@@ -18,30 +18,30 @@ STAGES = {  # stage → what it starts from, and its words
 }
 
 
-def activity_figure(bars: View) -> Figure:
+def activity_figure(bars: PastBars) -> Figure:
     """Return trades and quotes per second of one symbol."""
-    channels = bars["channels"]
+    channels = bars.channels
     if not channels:
         return figure([], height=260)
-    rows = thin({"second": bars["second"], "trades": channels["trades"], "quotes": channels["quotes"]})
-    seconds, trades, quotes = broken(rows["second"], rows["trades"], rows["quotes"])
-    x = when(seconds)
+    rows = downsample({"second": bars.second, "trades": channels["trades"], "quotes": channels["quotes"]})
+    seconds, trades, quotes = with_gaps(rows["second"], rows["trades"], rows["quotes"])
+    x = epoch_ms(seconds)
     return figure(
         [line("quotes/s", x, quotes, BLUE, width=1.2), line("trades/s", x, trades, ORANGE, width=1.6)],
         height=260, yaxis={"rangemode": "tozero"}, xaxis=TIME,
     )  # fmt: skip
 
 
-def latency_figure(latency: Mapping[str, Mapping[str, float]]) -> Figure:
+def latency_figure(latency: Mapping[str, Latency]) -> Figure:
     """Return the waterfall: how long each stage takes after the second's close, p50 as bars, p99 as marks.
 
     The close itself counts from the second's end on the exchange's clock.
     """
-    known = [stage for stage in STAGES if "p50_ms" in latency.get(stage, {})]
+    known = [stage for stage in STAGES if stage in latency and latency[stage].n]
     names = [STAGES[stage][1] for stage in known]
-    base = [latency.get(STAGES[stage][0], {}).get("p50_ms", 0.0) for stage in known]
-    p50 = [latency[stage]["p50_ms"] for stage in known]
-    p99 = [latency[stage]["p99_ms"] for stage in known]
+    base = [_p50_ms(latency, STAGES[stage][0]) for stage in known]
+    p50 = [latency[stage].p50_ms for stage in known]
+    p99 = [latency[stage].p99_ms for stage in known]
     steps = [max(end - start, 0.0) for end, start in zip(p50, base, strict=True)]
     traces: list[Trace] = [
         {"type": "bar", "orientation": "h", "name": "p50", "y": names, "x": steps, "base": base,
@@ -57,13 +57,17 @@ def latency_figure(latency: Mapping[str, Mapping[str, float]]) -> Figure:
     )  # fmt: skip
 
 
+def _p50_ms(latency: Mapping[str, Latency], stage: str) -> float:
+    return latency[stage].p50_ms if stage in latency else 0.0
+
+
 def resources_figure(resources: Mapping[str, Mapping[str, Any]], column: str, unit: str) -> Figure:
     """Return one resource of every process over the last hour; `resources` is process → columns."""
     traces = []
-    for place, (process, columns) in enumerate(resources.items()):
-        rows = thin({"second": np.asarray(columns["at_ms"]) / 1000.0, "value": columns[column]}, 240)
-        seconds, values = broken(rows["second"], rows["value"])
-        traces.append(line(process, when(seconds), values, SERIES[place % len(SERIES)]))
+    for at, (process, columns) in enumerate(resources.items()):
+        rows = downsample({"second": np.asarray(columns["at_ms"]) / 1000.0, "value": columns[column]}, 240)
+        seconds, values = with_gaps(rows["second"], rows["value"])
+        traces.append(line(process, epoch_ms(seconds), values, SERIES[at % len(SERIES)]))
     return figure(traces, height=280, yaxis={"rangemode": "tozero", "ticksuffix": unit}, xaxis=TIME)
 
 
@@ -75,15 +79,15 @@ def rate_per_s(columns: Mapping[str, Any], name: str, samples: int = 6) -> float
     return float(max(values[-1] - values[0], 0.0) / (times[-1] - times[0]) * 1000.0)
 
 
-def who_served(seconds: Sequence[int], models: Sequence[str | None]) -> list[tuple[str, int, int]]:
-    """Return who served from when to when, oldest first.
+def serving_spans(seconds: Sequence[int], models: Sequence[str | None]) -> list[tuple[str, int, int]]:
+    """Return which model served from when to when, oldest first.
 
-    >>> who_served([1, 2, 3], ["naive", "naive", "tf-1"])
+    >>> serving_spans([1, 2, 3], ["naive", "naive", "tf-1"])
     [('naive', 1, 2), ('tf-1', 3, 3)]
     """
     spans: list[tuple[str, int, int]] = []
     for second, model in zip(seconds, models, strict=True):
-        name = model or "nobody"
+        name = model or "none"
         if spans and spans[-1][0] == name:
             spans[-1] = (name, spans[-1][1], int(second))
         else:

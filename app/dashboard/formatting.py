@@ -1,7 +1,9 @@
-"""Numbers and states in plain language. What enters: figures of the board; what leaves: short texts. Pure."""
+"""Numbers and states as short texts in plain language."""
 
 import math
 from datetime import UTC, datetime
+
+from app.records import Score
 
 DASH = "–"
 FLAGS = {
@@ -93,31 +95,30 @@ def source(name: str, speed: float) -> str:
 
 
 def model_line(tensorflow: str, champion: str | None) -> str:
-    """Return who serves and what TensorFlow does, in one sentence."""
+    """Return which model serves and what TensorFlow's is, in one sentence."""
     if champion is None:
         return "No model serves yet."
     role = {
         "champion": "it is the TensorFlow model",
-        "challenger": "the TensorFlow model runs beside it as challenger and is scored on the same seconds",
+        "challenger": "the TensorFlow model runs as challenger and is scored on the same seconds",
         "none": "no TensorFlow model runs",
     }
     return f"{champion} serves; {role[tensorflow]}."
 
 
-def verdict(score: dict[str, object] | None, horizon_s: int) -> tuple[str, str]:
+def verdict(score: Score | None, horizon_s: int) -> tuple[str, str]:
     """Return (good | warn | bad | dim, sentence) about one forecaster's skill against the naive forecast."""
     if score is None:
         return "dim", f"Nothing forecast {horizon_s} s ahead has been settled yet."
-    if score["kind"] == "naive":
+    if score.kind == "naive":
         return (
             "warn",
             f"No skill now: the naive forecast serves, for no model proved better {horizon_s} s ahead.",
         )
-    model, n, weight = str(score["model"]), int(float(str(score["n"]))), float(str(score["weight"]))
-    skill, low, high, p_value = (float(str(score[key])) for key in ("skill", "skill_low", "skill_high", "p_value"))
+    model, skill, low, high, p_value = score.model, score.skill, score.skill_low, score.skill_high, score.p_value
     known = f"{percent(skill)} better than naive, 95 % interval {percent(low)} to {percent(high)}, p = {p_value:.3f}"
-    if weight < LEAST_WEIGHT or high - low >= 1:
-        return "dim", f"{model}, {horizon_s} s ahead: too early to tell after {n:,} outcomes."
+    if score.weight < LEAST_WEIGHT or high - low >= 1:
+        return "dim", f"{model}, {horizon_s} s ahead: too early to tell after {score.n:,} outcomes."
     if low > 0 and p_value < 0.05:
         return "good", f"{model} has skill {horizon_s} s ahead: {known}."
     if high < 0:
@@ -125,10 +126,10 @@ def verdict(score: dict[str, object] | None, horizon_s: int) -> tuple[str, str]:
     return "warn", f"No skill now: {model} is not better than the naive forecast {horizon_s} s ahead ({known})."
 
 
-def waiting(ready: bool, trouble: str, collected: int, symbols: int) -> str:
-    """Return what is missing before there is a forecast to show, as one friendly line."""
-    if trouble:
-        return f"Waiting for Kafka: {trouble}."
+def waiting(ready: bool, not_following_reason: str, collected: int, symbols: int) -> str:
+    """Return what is missing before there is a forecast to show, as one sentence."""
+    if not_following_reason:
+        return f"Waiting for Kafka: {not_following_reason}."
     if not ready:
         return "Filling the board from the topics' tails; this takes a few seconds."
     if collected == 0:

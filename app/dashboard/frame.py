@@ -1,17 +1,18 @@
-"""What every page has: header, symbol, the second's refresh. What enters: the board; what leaves: drawn elements."""
+"""What every page has: its header, the choice of symbol, the refresh every second."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
-from app.board.board import Board, View
+from app.board.board import Board
+from app.board.views import SystemStatus
 from app.clock import wall_ms
 from app.dashboard import formatting, markup, plotly_chart, shared_board
 from app.dashboard.charts import Figure
 
 EVERY_S = 1.0
-Draw = Callable[[Board, str, View], None]
+Draw = Callable[[Board, str, SystemStatus], None]
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def live(draw: Draw) -> None:
             st.rerun()
         status = board.status()
         symbol = st.session_state.get("symbol", "")
-        st.html(header(status, symbol))
+        st.html(header(status, symbol, board.not_following_reason))
         if symbol:
             draw(board, symbol, status)
         else:
@@ -50,32 +51,32 @@ def live(draw: Draw) -> None:
     refresh()
 
 
-def header(status: View, symbol: str) -> str:
-    """Return symbol, source, exchange time, age and trouble as one line of HTML; stale data turn the page grey."""
+def header(status: SystemStatus, symbol: str, not_following_reason: str) -> str:
+    """Return symbol, source, exchange time, age and errors as one line of HTML; stale data turn the page grey."""
     pieces = [
         markup.strong(symbol),
-        markup.pill(formatting.source(status["source"], status["speed"]), "good" if status["source"] == "live" else ""),
-        markup.pill(f"{formatting.clock(status['second'])} UTC", title="the newest second forecast"),
+        markup.pill(formatting.source(status.source, status.speed), "good" if status.source == "live" else ""),
+        markup.pill(f"{formatting.clock(status.second)} UTC", title="the newest second forecast"),
     ]
-    if status["stale"] and status["second"] is not None:
-        age = formatting.span(status["age_s"])
-        pieces.append(markup.pill(f"stale: nothing new for {age}", "bad", "what you see is an old picture"))
+    if status.stale and status.second is not None:
+        age = formatting.span(status.age_s)
+        pieces.append(markup.pill(f"stale: nothing new for {age}", "bad", "this is an old picture"))
         pieces.append(markup.Html('<i class="b-stale-mark"></i>'))
-    if status["trouble"]:
-        pieces.append(markup.pill(status["trouble"], "bad"))
-    return markup.line(pieces)
+    if not_following_reason:
+        pieces.append(markup.pill(not_following_reason, "bad"))
+    return markup.row(pieces)
 
 
-def waiting(board: Board, status: View) -> str:
+def waiting(board: Board, status: SystemStatus) -> str:
     """Return what is missing before there is anything to show."""
-    beats = [beat for beat in status["processes"] if beat["process"] == "collector"]
-    collected = int(sum(beat["progress"].get("batches", 0) for beat in beats))
-    trouble = "" if board.ready else status["trouble"]
-    return formatting.waiting(board.ready, trouble, collected, len(board.symbols) or len(board.settings.symbols))
+    beats = [beat for beat in status.processes if beat.process == "collector"]
+    collected = int(sum(beat.progress.get("batches", 0) for beat in beats))
+    reason = "" if board.is_ready else board.not_following_reason
+    return formatting.waiting(board.is_ready, reason, collected, len(board.symbols) or len(board.settings.symbols))
 
 
 def message(text: str) -> None:
-    """Say one friendly line."""
+    """Show one sentence."""
     st.html(markup.verdict("dim", text))
 
 
@@ -87,5 +88,5 @@ def chart(figure: Figure, key: str, title: str = "") -> None:
 
 
 def screen_ms(closed_ms: float) -> float:
-    """Return how old a second is on the screen just now, since its close."""
+    """Return the time since a second's close, at the moment it is drawn."""
     return max(0.0, wall_ms() - closed_ms)

@@ -1,6 +1,6 @@
-"""`btc dashboard`. What enters: settings; what leaves: Streamlit on its port, and a board that follows from the start.
+"""`btc dashboard`: Streamlit on its port, and a board that follows the topics from the start.
 
-Streamlit runs no script before the first visitor, so the board is started here and handed over in `shared`. The server
+Streamlit runs no script before the first visitor, so the board is started here and given to `shared_board`. The server
 is Streamlit's own ASGI app under uvicorn: one process, no configuration file, ended by SIGTERM.
 """
 
@@ -26,15 +26,15 @@ from app.service.graceful_server import GracefulServer
 from app.settings import Settings
 
 SCRIPT = Path(__file__).with_name("main.py")
-CLOSING_S = 1  # what open pages get to close when the process ends
+CLOSING_S = 1  # how long open pages have to close when the process ends
 
 
 def run(settings: Settings) -> int:
     """Serve the dashboard until SIGTERM; return the exit code, 1 if its port is taken."""
     logs.set_up(settings, "dashboard")
     logging.getLogger("streamlit").setLevel(logging.WARNING)
-    if trouble := port_trouble("dashboard", settings.dashboard_port, "BTC_DASHBOARD_PORT"):
-        print(trouble, file=sys.stderr)
+    if reason := ports.taken_reason(settings.dashboard_port, "dashboard", "BTC_DASHBOARD_PORT"):
+        print(f"btc dashboard: {reason}", file=sys.stderr)
         return 1
     board, visitors = Board(settings), Visitors()
     with following(settings, board, visitors):
@@ -42,26 +42,18 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def port_trouble(process: str, port: int, variable: str) -> str:
-    """Return the line that says who holds a port and what to do, or "" if it is free."""
-    if not port or ports.is_free(port):
-        return ""
-    holder = ports.holder(port) or "a process of another user"
-    return f"btc {process}: port {port} is taken by {holder}: end it, or set {variable} to another port"
-
-
 def serve(settings: Settings, board: Board, visitors: Visitors) -> None:
     """Serve the pages of a board on the dashboard's port until SIGTERM or SIGINT."""
-    shared_board.hold(board)
+    shared_board.share(board)
     bootstrap.load_config_options(options(settings))
     app = App(SCRIPT, routes=[plotly_chart.ROUTE], middleware=[Middleware(CountingMiddleware, visitors)])
-    door = GracefulServer(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
-    asyncio.run(_until_told(door))
+    server = GracefulServer(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
+    asyncio.run(_until_signal(server))
 
 
-async def _until_told(door: GracefulServer) -> None:
-    serving = asyncio.create_task(door.serve_until_cancelled())
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(wish, serving.cancel)
+async def _until_signal(server: GracefulServer) -> None:
+    serving = asyncio.create_task(server.serve_until_cancelled())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     with suppress(asyncio.CancelledError):
         await serving

@@ -1,4 +1,4 @@
-"""The script Streamlit runs for every visitor. What enters: the shared board; what leaves: five pages."""
+"""The script Streamlit runs for every visitor: the navigation of five pages."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import streamlit as st
 from app.dashboard.pages import accuracy, feed, live, models, system
 from app.dashboard.theme import STYLE
 
-ICON = str(Path(__file__).with_name("icon.svg"))  # our own: Streamlit would fetch others from the web
+ICON = str(Path(__file__).with_name("icon.svg"))  # from the package: Streamlit would fetch others from the web
 
 st.set_page_config(page_title="Bitcoin forecast", page_icon=ICON, layout="wide")
 st.html(STYLE)

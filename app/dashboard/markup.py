@@ -1,4 +1,4 @@
-"""Small pieces of HTML. What enters: texts and figures; what leaves: escaped HTML for `st.html`. Pure."""
+"""Small pieces of escaped HTML for `st.html`."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -27,8 +27,8 @@ def strong(text: str) -> Html:
     return Html(f"<b>{escape(text)}</b>")
 
 
-def line(pieces: Iterable[str]) -> str:
-    """Return pieces of HTML in one line that wraps."""
+def row(pieces: Iterable[str]) -> str:
+    """Return pieces of HTML in one row that wraps."""
     return f'<div class="b-line">{"".join(pieces)}</div>'
 
 

@@ -1,4 +1,4 @@
-"""A Plotly chart that is updated in place. What enters: a figure and its key; what leaves: one element in the browser.
+"""A Plotly chart that is updated in place.
 
 Streamlit's own `st.plotly_chart` derives its identity from the data, so a chart that changes every second would be torn
 down and built anew every second: hover, zoom and memory go with it. This component keeps one node and calls
@@ -20,7 +20,7 @@ from app.dashboard.charts import Figure
 
 SCRIPTS = Path(plotly.__file__).parent / "package_data"
 ROUTE = Mount("/plotly", StaticFiles(directory=SCRIPTS))
-_place = component(
+_mount = component(
     "btc_plotly",
     html='<div class="b-chart"></div>',
     js=Path(__file__).with_name("plotly_chart.js").read_text(encoding="utf-8"),
@@ -30,11 +30,11 @@ _place = component(
 
 def draw(figure: Figure, key: str) -> None:
     """Draw a figure, or update the one of the same key."""
-    _place(key=key, data={"figure": encoded(figure)})
+    _mount(key=key, data={"figure": encoded(figure)})
 
 
 def encoded(figure: Figure) -> str:
-    """Return a figure as JSON; arrays [T] as plotly.js reads them, base64 of their bytes, so NaN is a hole.
+    """Return a figure as JSON; arrays [T] as plotly.js reads them, base64 of their bytes, so NaN is a gap.
 
     >>> encoded({"data": [{"y": np.array([1.0])}]})
     '{"data":[{"y":{"dtype":"f8","bdata":"AAAAAAAA8D8="}}]}'

@@ -1,14 +1,28 @@
-"""Rows and tiles of the pages. What enters: views of the board; what leaves: texts for `markup`. Pure."""
+"""Rows and tiles of the pages, as texts for `markup`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from app.board.records import Release
+from app.board.rings import Array
+from app.board.views import (
+    Dead,
+    Latency,
+    Models,
+    Other,
+    PastBars,
+    Prediction,
+    Process,
+    ServedPrediction,
+    SymbolFeed,
+    SystemStatus,
+)
 from app.dashboard import formatting, markup
 from app.dashboard.feed_charts import rate_per_s
+from app.records import Heartbeat, Score
 
-View = Mapping[str, Any]
+Columns = Mapping[str, Array]
 Rows = list[Sequence[str]]
 Tile = tuple[str, str, str]
 
@@ -24,18 +38,18 @@ RELEASES = (("Release", ""), ("Kind", "wide"), ("Role", ""), ("Made", ""), ("Ski
 SERVED = (("Model", ""), ("From", "n"), ("To", "n"), ("For", "n"))
 PROCESSES = (("Process", ""), ("State", ""), ("CPU", "n"), ("Memory", "n"), ("Network ↓ ↑", "n wide"),
              ("Disk r / w", "n wide"), ("Up", "n"), ("Errors", "n wide"), ("Note", "wide"))  # fmt: skip
-DEAD = (("When", ""), ("Topic", ""), ("Place", "wide"), ("Reason", ""))
+DEAD = (("When", ""), ("Topic", ""), ("Offset", "wide"), ("Reason", ""))
 
 
 # ── live ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def price_tiles(prediction: View, bars: View) -> list[Tile]:
-    """Return price, its change, spread, who serves and how old this is."""
-    mid, channels = prediction["mid"], bars["channels"]
+def price_tiles(prediction: ServedPrediction, bars: PastBars) -> list[Tile]:
+    """Return price, its change, spread, the model that serves and the age."""
+    mid, channels = prediction.mid, bars.channels
     spread = change = None
-    if channels and len(bars["second"]):
-        bid, ask, mids = (np.asarray(channels[name], np.float64) for name in ("bid", "ask", "mid"))
+    if channels and len(bars.second):
+        bid, ask, mids = (channels[name] for name in ("bid", "ask", "mid"))
         spread = float((ask[-1] - bid[-1]) / mids[-1] * 1e4) if mids[-1] > 0 else None
         before = mids[-61:][~np.isnan(mids[-61:])]
         change = float(np.log(before[-1] / before[0])) if len(before) > 1 else None
@@ -43,57 +57,56 @@ def price_tiles(prediction: View, bars: View) -> list[Tile]:
         ("Mid price", formatting.price(mid), "the middle between best bid and best ask"),
         ("Last minute", f"{formatting.basis_points(change, 1)} bp", "change of the mid, 1 bp = 0.01 %"),
         ("Spread", formatting.number(spread, 3, " bp"), "ask minus bid"),
-        ("Served by", str(prediction["model"]), f"{prediction['kind']}, {prediction['role']}"),
-        ("Age", formatting.number(prediction["age_s"], 1, " s"), "exchange time since the second this was made from"),
+        ("Served by", str(prediction.model), f"{prediction.kind}, {prediction.role}"),
+        ("Age", formatting.number(prediction.age_s, 1, " s"), "exchange time since the second this was made from"),
     ]
 
 
-def forecast(prediction: View) -> Rows:
+def forecast(prediction: ServedPrediction) -> Rows:
     """Return one row per horizon of what is served."""
     return [
         (
-            formatting.span(row["horizon_s"]),
-            f"{formatting.basis_points(row['mean'])} bp",
-            formatting.price(row["price"]),
-            f"{formatting.price(row['prices']['0.25'])} … {formatting.price(row['prices']['0.75'])}",
-            f"{formatting.price(row['prices']['0.05'])} … {formatting.price(row['prices']['0.95'])}",
+            formatting.span(row.horizon_s),
+            f"{formatting.basis_points(row.mean)} bp",
+            formatting.price(row.price),
+            f"{formatting.price(row.prices['0.25'])} … {formatting.price(row.prices['0.75'])}",
+            f"{formatting.price(row.prices['0.05'])} … {formatting.price(row.prices['0.95'])}",
         )
-        for row in prediction["forecasts"]
+        for row in prediction.forecasts
     ]
 
 
-def opinion_columns(prediction: View) -> list[tuple[str, str]]:
+def opinion_columns(prediction: ServedPrediction) -> list[tuple[str, str]]:
     """Return the columns of `opinions`: the model, and every horizon."""
-    ahead = [(formatting.span(row["horizon_s"]), "n") for row in prediction["forecasts"]]
+    ahead = [(formatting.span(row.horizon_s), "n") for row in prediction.forecasts]
     return [("Model", ""), ("Role", "wide"), *ahead]
 
 
-def opinions(prediction: View) -> Rows:
+def opinions(prediction: Prediction) -> Rows:
     """Return one row per model: its expected move at each horizon in basis points."""
-    served = {"model": prediction["model"], "role": prediction["role"], "forecasts": prediction["forecasts"]}
+    models: list[ServedPrediction | Other] = [prediction, *prediction.others]
     return [
-        (str(one["model"]), str(one["role"]), *(formatting.basis_points(row["mean"]) for row in one["forecasts"]))
-        for one in [served, *prediction["others"]]
+        (str(one.model), str(one.role), *(formatting.basis_points(row.mean) for row in one.forecasts)) for one in models
     ]
 
 
 # ── accuracy ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def scores(found: Iterable[View]) -> Rows:
+def scores(found: Iterable[Score]) -> Rows:
     """Return one row per model at one horizon."""
     return [
         (
-            str(row["model"]),
-            formatting.DASH if row["kind"] == "naive" else formatting.percent(row["skill"], 2),
-            formatting.DASH if row["kind"] == "naive" else formatting.number(row["p_value"], 3),
-            formatting.number(row["mae"] * 1e4, 3, " bp"),
-            formatting.number(row["rmse"] * 1e4, 3, " bp"),
-            formatting.percent(row["r2"], 2),
-            formatting.percent(row["direction"]),
-            formatting.percent(row["coverage"].get("0.9")),
-            formatting.percent(row["coverage"].get("0.5")),
-            formatting.number(row["n"], 0),
+            str(row.model),
+            formatting.DASH if row.kind == "naive" else formatting.percent(row.skill, 2),
+            formatting.DASH if row.kind == "naive" else formatting.number(row.p_value, 3),
+            formatting.number(row.mae * 1e4, 3, " bp"),
+            formatting.number(row.rmse * 1e4, 3, " bp"),
+            formatting.percent(row.r2, 2),
+            formatting.percent(row.direction),
+            formatting.percent(row.coverage.get("0.9")),
+            formatting.percent(row.coverage.get("0.5")),
+            formatting.number(row.n, 0),
         )
         for row in found
     ]
@@ -102,58 +115,58 @@ def scores(found: Iterable[View]) -> Rows:
 # ── feed ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def feed(symbols: Iterable[View]) -> Rows:
+def feed(symbols: Iterable[SymbolFeed]) -> Rows:
     """Return one row per symbol."""
     return [
         (
-            str(row["symbol"]),
-            formatting.percent(row["completeness"], 2),
-            f"{row['missing_s']} s",
-            f"{row['gapped_s']} s",
-            f"{row['late_s']} s",
-            formatting.span(row["age_s"]),
-            markup.flags([*row["flags"], *(["stale"] if row["stale"] and "stale" not in row["flags"] else [])]),
+            str(row.symbol),
+            formatting.percent(row.completeness, 2),
+            f"{row.missing_s} s",
+            f"{row.gapped_s} s",
+            f"{row.late_s} s",
+            formatting.span(row.age_s),
+            markup.flags([*row.flags, *(["stale"] if row.stale and "stale" not in row.flags else [])]),
         )
         for row in symbols
     ]
 
 
-def gaps(symbols: Iterable[View], limit: int = 12) -> Rows:
-    """Return the newest holes of all symbols."""
-    found = [(row["symbol"], gap) for row in symbols for gap in row["gaps"]]
+def gaps(symbols: Iterable[SymbolFeed], limit: int = 12) -> Rows:
+    """Return the newest gaps of all symbols."""
+    found = [(row.symbol, gap) for row in symbols for gap in row.gaps]
     return [
         (
             symbol,
-            gap["kind"],
-            formatting.clock(gap["from"]),
-            formatting.clock(gap["to"]),
-            str(gap["to"] - gap["from"] + 1),
+            gap.kind,
+            formatting.clock(gap.from_),
+            formatting.clock(gap.to),
+            str(gap.to - gap.from_ + 1),
         )
-        for symbol, gap in sorted(found, key=lambda hole: -hole[1]["to"])[:limit]
+        for symbol, gap in sorted(found, key=lambda one: -one[1].to)[:limit]
     ]
 
 
 # ── models ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def running(models: View) -> Rows:
-    """Return one row per forecaster at work."""
+def running(models: Models) -> Rows:
+    """Return one row per model that forecasts, the one that serves first."""
     served = markup.pill("serves", "good")
-    order = sorted(models["running"], key=lambda row: not row["serves"])
-    return [(row["model"], row["kind"], row["role"], served if row["serves"] else "") for row in order]
+    order = sorted(models.running, key=lambda row: not row.serves)
+    return [(row.model, row.kind, row.role, served if row.serves else "") for row in order]
 
 
-def releases(found: Iterable[View]) -> Rows:
+def releases(found: Iterable[Release]) -> Rows:
     """Return one row per release, newest first."""
     return [
         (
-            row["id"],
-            row["kind"],
-            row["role"],
-            formatting.clock(row["created_ms"] / 1000.0, "%d %b %H:%M"),
-            held_out(row["metrics"]),
-            row["origin"] or formatting.DASH,
-            formatting.clock(row["expires_ms"] / 1000.0, "%d %b %H:%M") if row["expires_ms"] else "never",
+            row.id,
+            row.kind,
+            row.role,
+            formatting.clock(row.created_ms / 1000.0, "%d %b %H:%M"),
+            held_out(row.metrics),
+            row.origin or formatting.DASH,
+            formatting.clock(row.expires_ms / 1000.0, "%d %b %H:%M") if row.expires_ms else "never",
         )
         for row in found
     ]
@@ -170,7 +183,7 @@ def held_out(metrics: Mapping[str, float]) -> str:
 
 
 def served(spans: Sequence[tuple[str, int, int]]) -> Rows:
-    """Return who served when, newest first."""
+    """Return which model served when, newest first."""
     return [
         (model, formatting.clock(first), formatting.clock(last), formatting.span(last - first + 1))
         for model, first, last in reversed(spans[-20:])
@@ -180,77 +193,78 @@ def served(spans: Sequence[tuple[str, int, int]]) -> Rows:
 # ── system ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def processes(found: Iterable[View], resources: Mapping[str, View], now_ms: float) -> Rows:
+def processes(found: Iterable[Process], resources: Mapping[str, Columns], now_ms: float) -> Rows:
     """Return one row per process; `resources` is by the name of `label`."""
     return [_process(beat, resources[label(beat)], now_ms) for beat in found]
 
 
-def label(beat: View) -> str:
+def label(beat: Heartbeat) -> str:
     """Return a process's name for people, with its replica where it is not the first."""
-    return str(beat["process"]) + (f" {beat['instance']}" if beat["instance"] != "0" else "")
+    return str(beat.process) + (f" {beat.instance}" if beat.instance != "0" else "")
 
 
-def _process(beat: View, columns: View, now_ms: float) -> Sequence[str]:
-    late = f"silent for {formatting.span(beat['age_s'])}"
+def _process(beat: Process, columns: Columns, now_ms: float) -> Sequence[str]:
+    late = f"silent for {formatting.span(beat.age_s)}"
     return (
         label(beat),
-        markup.pill("alive", "good") if beat["alive"] else markup.pill("late", "bad", late),
-        formatting.number(beat["cpu_percent"], 0, " %"),
-        formatting.number(beat["rss_mb"], 0, " MB"),
+        markup.pill("alive", "good") if beat.alive else markup.pill("late", "bad", late),
+        formatting.number(beat.cpu_percent, 0, " %"),
+        formatting.number(beat.rss_mb, 0, " MB"),
         f"{_rate(columns, 'net_received_mb')} {_rate(columns, 'net_sent_mb')}",
         f"{_rate(columns, 'disk_read_mb')} / {_rate(columns, 'disk_written_mb')}",
-        formatting.span((now_ms - beat["started_ms"]) / 1000.0),
-        formatting.number(sum(beat["errors"].values()), 0),
-        beat["note"] or formatting.DASH,
+        formatting.span((now_ms - beat.started_ms) / 1000.0),
+        formatting.number(sum(beat.errors.values()), 0),
+        beat.note or formatting.DASH,
     )
 
 
-def _rate(columns: View, name: str) -> str:
+def _rate(columns: Columns, name: str) -> str:
     rate = rate_per_s(columns, name)
     return formatting.DASH if rate is None else f"{rate * 1000:,.0f} kB/s" if rate < 1 else f"{rate:,.1f} MB/s"
 
 
-def objectives(status: View) -> list[Tile]:
+def objectives(status: SystemStatus) -> list[Tile]:
     """Return the objectives and how they are met."""
-    latency, available = status["latency"], status["availability"]
+    latency, available = status.latency, status.availability
     api: Mapping[str, float] = next(
-        (beat["progress"] for beat in status["processes"] if beat["process"] == "api" and beat["alive"]), {}
+        (beat.progress for beat in status.processes if beat.process == "api" and beat.alive), {}
     )
     return [
-        ("Availability", formatting.percent(available["share"], 2), "seconds with a prediction; objective 99.9 %"),
+        ("Availability", formatting.percent(available.share, 2), "seconds with a prediction; objective 99.9 %"),
         ("Prediction p50", _ms(latency, "predictions", "p50_ms"), "from the second's close; objective below 2 s"),
         ("Prediction p99", _ms(latency, "predictions", "p99_ms"), "from the second's close; objective below 2 s"),
         ("API p99", formatting.number(api.get("p99_ms"), 1, " ms"), "time to answer; objective below 100 ms"),
         ("Apdex", formatting.number(api.get("apdex"), 3), "user experience of the API, T = 100 ms; 1 is best"),
         ("Users", formatting.number(visitors(status), 0), "API clients of the last minute, and open dashboard pages"),
-        ("Predictions/min", formatting.number(status["predictions_per_minute"], 0), "symbols × seconds"),
-        ("Dead letters", formatting.number(status["dead"]["total"], 0), "messages set aside since the beginning"),
+        ("Predictions/min", formatting.number(status.predictions_per_minute, 0), "symbols × seconds"),
+        ("Dead letters", formatting.number(status.dead.total, 0), "messages set aside since the beginning"),
     ]
 
 
-def visitors(status: View) -> float | None:
-    """Return the users of API and dashboard, None while neither tells."""
+def visitors(status: SystemStatus) -> float | None:
+    """Return the users of API and dashboard, None while neither reports them."""
     known = [
-        beat["progress"][name]
-        for beat in status["processes"] if beat["alive"]
+        beat.progress[name]
+        for beat in status.processes if beat.alive
         for process, name in (("api", "users"), ("dashboard", "visitors"))
-        if beat["process"] == process and name in beat["progress"]
+        if beat.process == process and name in beat.progress
     ]  # fmt: skip
     return sum(known) if known else None
 
 
-def _ms(latency: View, stage: str, name: str) -> str:
-    return formatting.number(latency.get(stage, {}).get(name), 1, " ms")
+def _ms(latency: Mapping[str, Latency], stage: str, name: str) -> str:
+    known = latency.get(stage)
+    return formatting.number(getattr(known, name) if known and known.n else None, 1, " ms")
 
 
-def dead_letters(found: Iterable[View]) -> Rows:
+def dead_letters(found: Iterable[Dead]) -> Rows:
     """Return the newest dead letters."""
     return [
         (
-            formatting.clock(row["at_ms"] / 1000.0),
-            row["topic"],
-            f"{row['partition']}/{row['offset']}",
-            row["reason"][:160],
+            formatting.clock(row.at_ms / 1000.0),
+            row.topic,
+            f"{row.partition}/{row.offset}",
+            row.reason[:160],
         )
         for row in found
     ]

@@ -1,4 +1,4 @@
-"""How the dashboard looks. What enters: settings; what leaves: Streamlit's options, colours, one style sheet.
+"""The dashboard's look: Streamlit's options, colours, one style sheet.
 
 Colours are Okabe & Ito's colour-blind-safe palette (jfly.uni-koeln.de/color), shifted to read on white and on black.
 """
@@ -26,7 +26,7 @@ DARK = {"primaryColor": "#6ab0ea", "backgroundColor": "#0f1318", "secondaryBackg
 
 
 def options(settings: Settings) -> dict[str, Any]:
-    """Return Streamlit's options; nothing is read from or written to a configuration file of ours."""
+    """Return Streamlit's options; no configuration file is read or written."""
     return {
         "server.headless": True,
         "server.address": settings.host,

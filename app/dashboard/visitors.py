@@ -1,4 +1,4 @@
-"""How many browsers have a page open. What enters: every connection; what leaves: a number.
+"""The number of browsers that have a page open.
 
 Each open page holds one WebSocket to Streamlit, so those are counted.
 """

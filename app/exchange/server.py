@@ -25,8 +25,8 @@ from app.exchange.sent_log import SentLog, events_kept_per_stream
 from app.exchange.stream_routes import StreamRoutes
 from app.exchange.subscribers import Subscribers
 from app.exchange.websocket_protocol import MAX_UNREAD_BYTES, ExchangeWebSocketProtocol
-from app.service.graceful_server import EmbeddedServer
 from app.service.ports import holder
+from app.service.uvicorn_fixes import EmbeddedServer
 
 DAY_S = 86_400.0
 MAX_MESSAGE_BYTES = 64 * 1024  # of a client

@@ -1,10 +1,9 @@
 """Options, producers and consumers for every connection to Kafka."""
 
 import ssl
-from collections.abc import Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.helpers import create_ssl_context
 
 from app.settings import Settings
@@ -73,14 +72,3 @@ def assigned_consumer(settings: Settings, **more: Any) -> AIOKafkaConsumer:
             **more,
         },
     )
-
-
-def partitions_of(topic: str, count: int) -> list[TopicPartition]:
-    """Return the partitions of a topic as aiokafka names them."""
-    return [TopicPartition(topic, number) for number in range(count)]
-
-
-async def end_offsets(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-    """Return the offset after the last message of each partition."""
-    ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
-    return ends

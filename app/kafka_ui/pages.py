@@ -1,4 +1,4 @@
-"""The pages. What enters: requests; what leaves: HTML that renews itself every two seconds, or one line why not."""
+"""The pages: HTML that refreshes itself every two seconds, or one sentence why there is nothing to show."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.kafka_ui.cluster import PAGE, REASONS, KafkaCluster, NotThereError
+from app.kafka_ui.cluster import PAGE, UNREACHABLE, KafkaCluster, NotFoundError
+from app.retry import error_reason
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -57,9 +58,9 @@ class Pages:
 
     async def message(self, request: Request) -> Response:
         """Answer with one message in full."""
-        place = request.path_params
-        found = await self._cluster.message(place["topic"], place["partition"], place["offset"])
-        return self._page("message.html", topic=place["topic"], message=found)
+        asked = request.path_params
+        found = await self._cluster.message(asked["topic"], asked["partition"], asked["offset"])
+        return self._page("message.html", topic=asked["topic"], message=found)
 
     async def group(self, request: Request) -> Response:
         """Answer with a group's lag per partition."""
@@ -67,21 +68,20 @@ class Pages:
         for known in (await self._cluster.overview()).groups:
             if known.name == name:
                 return self._page("group.html", group=known)
-        raise NotThereError(f"consumer group {name} does not exist")
+        raise NotFoundError(f"consumer group {name} does not exist")
 
-    async def not_there(self, _request: Request, error: Exception) -> Response:
-        """Say what does not exist."""
-        return self._page("trouble.html", 404, trouble=str(error))
+    async def not_found(self, _request: Request, error: Exception) -> Response:
+        """Answer with the name of what does not exist."""
+        return self._page("error.html", 404, reason=str(error))
 
-    async def silent(self, _request: Request, error: Exception) -> Response:
-        """Say that Kafka does not answer."""
-        reason = str(error) or type(error).__name__
-        trouble = f"Kafka at {self._cluster.settings.bootstrap} does not answer: {reason}"
-        return self._page("trouble.html", 503, trouble=trouble)
+    async def unreachable(self, _request: Request, error: Exception) -> Response:
+        """Answer that Kafka does not answer, and why."""
+        reason = f"Kafka at {self._cluster.settings.bootstrap} does not answer: {error_reason(error)}"
+        return self._page("error.html", 503, reason=reason)
 
 
 async def healthy(_request: Request) -> Response:
-    """Say that the process answers."""
+    """Answer that the process runs."""
     return PlainTextResponse("ok")
 
 
@@ -96,7 +96,7 @@ def site(cluster: KafkaCluster) -> Starlette:
             Route("/groups/{group}", pages.group),
             Route("/healthz", healthy),
         ],
-        exception_handlers={NotThereError: pages.not_there, **dict.fromkeys(REASONS, pages.silent)},
+        exception_handlers={NotFoundError: pages.not_found, **dict.fromkeys(UNREACHABLE, pages.unreachable)},
     )
 
 

@@ -6,24 +6,15 @@ shuts down still answers for a second, and every answer closes its connection; t
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.service.uvicorn_fixes import EmbeddedServer
+
 DRAIN_S = 1.0  # a client that asks less often than this may still meet a closed connection, and must retry
 CLOSE = (b"connection", b"close")
-
-
-class EmbeddedServer(uvicorn.Server):
-    """A uvicorn server inside a running event loop: it handles no signals."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle no signal."""
-        yield
 
 
 class GracefulServer(EmbeddedServer):
@@ -49,7 +40,7 @@ class GracefulServer(EmbeddedServer):
     async def _drain(self) -> None:
         self._draining, loop = True, asyncio.get_running_loop()
         deadline = loop.time() + DRAIN_S
-        while self.server_state.connections and loop.time() < deadline:
+        while self.has_connections() and loop.time() < deadline:
             await asyncio.sleep(0.05)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.service.graceful_server import EmbeddedServer
+from app.service.uvicorn_fixes import EmbeddedServer
 
 
 @dataclass

@@ -35,6 +35,18 @@ def answers(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
+def taken_reason(port: int, name: str, variable: str) -> str:
+    """Return why `name` cannot listen on a port of the loopback, and what to do; "" while it is free.
+
+    Port 0 is always free: the system chooses one. `variable` is the environment variable that sets the port. The
+    sentence reads: port 5001 (API) is taken by python (pid 42): end it, or set BTC_API_PORT to another port.
+    """
+    if not port or (is_free(port) and not answers(port)):
+        return ""
+    taken_by = holder(port) or "a process of another user"
+    return f"port {port} ({name}) is taken by {taken_by}: end it, or set {variable} to another port"
+
+
 def holder(port: int) -> str | None:
     """Return the process that listens on a port, as `name (pid 42)`; None when the system does not tell."""
     try:
@@ -44,9 +56,3 @@ def holder(port: int) -> str | None:
     except (psutil.Error, OSError):
         return None
     return None
-
-
-def taken_reason(port: int, name: str, variable: str) -> str:
-    """Return why a port cannot be used and what to do: who listens on it, and the variable that sets another."""
-    who = holder(port) or "a process of another user"
-    return f"port {port} ({name}) is taken by {who}: end it, or set {variable} to another"

@@ -86,6 +86,5 @@ def check_ports(settings: Settings, options: RunOptions, *, embedded: bool) -> N
     if embedded:
         needed["broker_port"] = "Kafka"
     for setting, name in needed.items():
-        port = getattr(settings, setting)
-        if not ports.is_free(port):
-            raise StartupError(ports.taken_reason(port, name, f"BTC_{setting.upper()}"))
+        if reason := ports.taken_reason(getattr(settings, setting), name, f"BTC_{setting.upper()}"):
+            raise StartupError(reason)

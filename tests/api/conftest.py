@@ -1,4 +1,4 @@
-"""An API over a board of hand-made records. What leaves: `client`, and `api` for other settings."""
+"""An API over a board of hand-made records: `client`, and `api` for other settings."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

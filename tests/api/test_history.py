@@ -1,16 +1,17 @@
 """Histories that begin before the board: the archive's rows and the board's seconds as one."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import msgspec
+import numpy as np
 import pytest
 
-from app.api import answers, history
-from app.api.archive_history import bars_of, level_of
+from app.api.encoding import decode
 from app.api.examples import LEVELS, MODELS, SECOND, predictions, price
 from app.api.history import Span
 from app.archive.parquet import ArchiveError
+from app.board.views import PastBars, PastOutcomes, PastPredictions
 from tests.api.conftest import Make
 
 FIRST = SECOND - 29  # the oldest second of the example's board
@@ -53,12 +54,13 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_page_runs_from_the_archive_into_the_board(client: httpx.AsyncClient, archive: list[str]) -> None:
-    """Sixty seconds that begin before the board come without hole or repeat."""
+    """Sixty seconds that begin before the board come without gap or repeat."""
     answer = await client.get(f"/v1/predictions?symbol=BTCUSDT&from={FIRST - 20}&limit=60")
-    view = msgspec.json.decode(answer.content, type=answers.PastPredictions)
-    assert view.second == list(range(FIRST - 20, SECOND + 1))
+    view = decode(answer.content, PastPredictions)
+    assert view.second.tolist() == list(range(FIRST - 20, SECOND + 1))
     assert view.horizons["10"].realised[0] == 1e-4
-    assert view.horizons["10"].realised[view.second.index(SECOND - 10)] == pytest.approx(1.5e-4)  # the board's own
+    settled_on_the_board = view.second.tolist().index(SECOND - 10)
+    assert view.horizons["10"].realised[settled_on_the_board] == pytest.approx(1.5e-4)
     assert set(view.model) == {MODELS[0][0]}
     assert archive == ["predictions", "outcomes"]
 
@@ -73,25 +75,26 @@ async def test_what_the_board_has_is_not_asked_of_the_archive(client: httpx.Asyn
 async def test_archived_bars_have_the_shape_of_the_boards(client: httpx.AsyncClient, archive: list[str]) -> None:
     """What a mask denies is null there too, and paging goes on."""
     answer = await client.get(f"/v1/bars?symbol=BTCUSDT&from={FIRST - 50}&limit=10")
-    view = msgspec.json.decode(answer.content, type=answers.PastBars)
-    assert view.second == list(range(FIRST - 50, FIRST - 40))
-    assert (view.channels["price"][0], view.channels["mid"][0]) == (price(FIRST - 50), None)
+    view = decode(answer.content, PastBars)
+    assert view.second.tolist() == list(range(FIRST - 50, FIRST - 40))
+    assert view.channels["price"][0] == price(FIRST - 50)
+    assert np.isnan(view.channels["mid"][0])
     assert view.next_from == FIRST - 40
     assert archive == ["bars"]
 
 
 async def test_archived_outcomes_are_the_settled_ones(client: httpx.AsyncClient, archive: list[str]) -> None:
-    """Each has its forecast beside it."""
+    """Each comes with its forecast."""
     answer = await client.get(f"/v1/outcomes?symbol=BTCUSDT&horizon_s=10&from={FIRST - 20}&limit=10")
-    view = msgspec.json.decode(answer.content, type=answers.PastOutcomes)
-    assert view.second == list(range(FIRST - 20, FIRST - 10))
-    assert set(view.realised) == {1e-4}
+    view = decode(answer.content, PastOutcomes)
+    assert view.second.tolist() == list(range(FIRST - 20, FIRST - 10))
+    assert set(view.realised.tolist()) == {1e-4}
     assert view.next_from == FIRST - 10
     assert archive == ["predictions", "outcomes"]
 
 
 async def test_an_archive_that_fails_is_a_problem(api: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is told, and when to try again."""
+    """With the reason, and when to try again."""
 
     async def history(*_asked: object, **_how: object) -> list[Row]:
         raise ArchiveError("the archive took longer than 10 s")
@@ -104,13 +107,35 @@ async def test_an_archive_that_fails_is_a_problem(api: Make, monkeypatch: pytest
 
 def test_a_page_ends_where_it_was_asked_to() -> None:
     """No next page beyond `to`."""
-    assert Span("X", 0, 4, 5).page({"second": [0, 1, 2, 3, 4]})["next_from"] is None
-    assert Span("X", 0, 9, 5).page({"second": [0, 1, 2, 3, 4]})["next_from"] == 5
-    assert Span("X", None, 9, 5).page({"second": [5, 6, 7, 8, 9]})["next_from"] is None
+    assert Span("X", 0, 4, 5).next_from(np.arange(5)) is None
+    assert Span("X", 0, 9, 5).next_from(np.arange(5)) == 5
+    assert Span("X", None, 9, 5).next_from(np.arange(5, 10)) is None
 
 
-def test_empty_archives_and_odd_levels_are_understood() -> None:
-    """No rows are no channels; a column names its level."""
-    assert bars_of("X", [])["channels"] == {}
-    assert level_of("q97_5") == "0.975"
-    assert history._joined({"second": [], "symbol": "X"}, None) == {"second": [], "symbol": "X"}
+async def test_an_empty_archive_leaves_the_page_to_the_board(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A span that begins before the board gets the board's seconds."""
+
+    async def nothing(*_asked: object, **_how: object) -> list[Row]:
+        return []
+
+    monkeypatch.setattr("app.archive.query.history", nothing)
+    for path in ("bars?", "predictions?", "outcomes?horizon_s=10&"):
+        answer = await client.get(f"/v1/{path}symbol=BTCUSDT&from={FIRST - 5}&to={FIRST + 1}")
+        assert answer.json()["second"] == [FIRST, FIRST + 1]
+
+
+async def test_a_page_that_the_archive_cannot_fill_at_once_goes_on(
+    client: httpx.AsyncClient, archive: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More rows per second than expected: the page is shorter than its limit, and following it misses no second."""
+    monkeypatch.setattr("app.api.history.LEAST_MODELS", 0)
+    monkeypatch.setattr("app.board.board.Board.models", lambda _self: SimpleNamespace(running=[None]))
+    start, found = FIRST - 20, []
+    while start is not None and start < FIRST:
+        page = (await client.get(f"/v1/predictions?symbol=BTCUSDT&from={start}&to={FIRST - 1}&limit=8")).json()
+        found += page["second"]
+        assert len(page["second"]) < 8
+        start = page["next_from"]
+    assert found == list(range(FIRST - 20, FIRST))

@@ -13,11 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.api import client as clients_of
-from app.api import create_app, examples, run, stream
+from app.api import create_app, examples, stream
 from app.api.examples import SECOND, predictions
 from app.api.server import listening, server_for
 from app.board.board import Board
-from app.service.lifecycle import StartupError
 from app.settings import Settings
 
 MANY = tuple(f"SYMBOL{number:03}" for number in range(200))
@@ -27,8 +26,8 @@ MANY = tuple(f"SYMBOL{number:03}" for number in range(200))
 async def served(board: Board, **settings: Any) -> AsyncIterator[str]:
     """Serve a board on a free port; yields host:port."""
     listener = listening("127.0.0.1", 0)
-    door = server_for(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
-    task = asyncio.create_task(door.serve_until_cancelled(listener))
+    server = server_for(create_app(Settings(**{"api_rate_limit": 0, **settings}), board))
+    task = asyncio.create_task(server.serve_until_cancelled(listener))
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -42,7 +41,7 @@ async def test_a_client_gets_a_hello_and_then_every_new_second() -> None:
     async with served(board) as address, connect(f"ws://{address}/v1/stream?symbols=btcusdt", proxy=None) as client:
         hello = json.loads(await client.recv())
         assert (hello["type"], hello["second"], hello["tensorflow"]) == ("hello", SECOND, "champion")
-        board.take([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1)])
         update = json.loads(await client.recv())
         assert (update["type"], update["second"]) == ("update", SECOND + 1)
         assert update["closed_ms"] == examples.closed_ms(SECOND + 1)
@@ -50,10 +49,10 @@ async def test_a_client_gets_a_hello_and_then_every_new_second() -> None:
         assert update["predictions"][0]["forecasts"][0]["horizon_s"] == 5
 
 
-async def test_a_client_hears_of_its_symbols_only() -> None:
+async def test_a_client_gets_its_symbols_only() -> None:
     """Another symbol's second is no message; all symbols of one second are one message."""
     board = examples.board()
-    board.take([predictions(SECOND, ("ETHUSDT",), partition=1)])
+    board.update([predictions(SECOND, ("ETHUSDT",), partition=1)])
     async with (
         served(board) as address,
         connect(f"ws://{address}/v1/stream?symbols=ETHUSDT", proxy=None) as one,
@@ -61,8 +60,8 @@ async def test_a_client_hears_of_its_symbols_only() -> None:
     ):
         await one.recv()
         await all_of_them.recv()
-        board.take([predictions(SECOND + 1)])
-        board.take([predictions(SECOND + 1, ("ETHUSDT",), partition=1)])
+        board.update([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1, ("ETHUSDT",), partition=1)])
         mine, everything = json.loads(await one.recv()), json.loads(await all_of_them.recv())
         assert [row["symbol"] for row in mine["predictions"]] == ["ETHUSDT"]
         assert {row["symbol"]: row["second"] for row in everything["predictions"]} == {
@@ -71,13 +70,13 @@ async def test_a_client_hears_of_its_symbols_only() -> None:
         }
 
 
-async def test_a_partition_that_stays_away_holds_nobody_up() -> None:
+async def test_a_missing_partition_delays_no_update() -> None:
     """A subscription over two partitions gets the second although only one of them came."""
     board = examples.board()
-    board.take([predictions(SECOND, ("ETHUSDT",), partition=1)])
+    board.update([predictions(SECOND, ("ETHUSDT",), partition=1)])
     async with served(board) as address, connect(f"ws://{address}/v1/stream", proxy=None) as client:
         await client.recv()
-        board.take([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1)])
         update = json.loads(await asyncio.wait_for(client.recv(), 2))
         assert update["second"] == SECOND + 1
 
@@ -96,7 +95,7 @@ async def test_an_update_is_encoded_once_for_all_clients_of_a_subscription(monke
         clients = [await connect(f"ws://{address}/v1/stream?symbols=BTCUSDT", proxy=None) for _ in range(10)]
         for client in clients:
             await client.recv()
-        board.take([predictions(SECOND + 1)])
+        board.update([predictions(SECOND + 1)])
         for client in clients:
             await client.recv()
             await client.close()
@@ -107,7 +106,7 @@ async def test_an_update_is_encoded_once_for_all_clients_of_a_subscription(monke
     ("query", "status", "said"), [("symbols=DOGE&api_key=k", 404, "known are: BTCUSDT"), ("", 401, "send a key")]
 )
 async def test_a_handshake_is_refused_with_a_problem(query: str, status: int, said: str) -> None:
-    """Unknown symbols and missing keys are told before the connection opens."""
+    """Unknown symbols and missing keys are refused before the connection opens."""
     async with served(examples.board(), api_keys="k") as address:
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/v1/stream?{query}", proxy=None)
@@ -126,8 +125,8 @@ async def test_a_key_opens_the_stream_as_header_or_in_the_query(how: dict[str, A
         assert json.loads(await client.recv())["type"] == "hello"
 
 
-async def test_clients_are_counted_and_told_when_the_server_goes() -> None:
-    """Status knows how many listen; a stopping server says 1012, so that they reconnect."""
+async def test_clients_are_counted_and_closed_with_1012_when_the_server_stops() -> None:
+    """Status knows how many listen; a stopping server closes with 1012, so that they reconnect."""
     board = examples.board()
     async with served(board) as address:
         client = await connect(f"ws://{address}/v1/stream", proxy=None)
@@ -141,13 +140,13 @@ async def test_clients_are_counted_and_told_when_the_server_goes() -> None:
     assert closed.value.rcvd.code == 1012
 
 
-async def test_a_client_that_takes_nothing_is_closed_and_the_others_lose_nothing(
+async def test_a_client_that_reads_nothing_is_closed_and_the_others_lose_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its oldest updates are dropped, then it gets 1013; a healthy client gets every second."""
-    monkeypatch.setattr(clients_of, "HOPELESS_S", 0.5)
+    monkeypatch.setattr(clients_of, "STALLED_S", 0.5)
     board = examples.board()
-    board.take([predictions(SECOND, MANY, partition=1)])
+    board.update([predictions(SECOND, MANY, partition=1)])
     async with served(board, websocket_queue=4) as address:
         host, port = address.split(":")
         stuck = socket.socket()
@@ -161,7 +160,7 @@ async def test_a_client_that_takes_nothing_is_closed_and_the_others_lose_nothing
             await healthy.recv()
             seconds = []
             for second in range(SECOND + 1, SECOND + 60):
-                board.take([predictions(second, MANY, partition=1)])
+                board.update([predictions(second, MANY, partition=1)])
                 seconds.append(json.loads(await asyncio.wait_for(healthy.recv(), 5))["second"])
                 await asyncio.sleep(0.02)
             async with httpx.AsyncClient(trust_env=False) as asker:
@@ -180,13 +179,3 @@ def _drain(sock: socket.socket) -> bytes:
         while not received.endswith(b"updates dropped") and (part := sock.recv(1 << 20)):
             received += part
     return received
-
-
-def test_a_port_that_is_taken_is_named_with_its_holder(capsys: pytest.CaptureFixture[str]) -> None:
-    """The error says who holds the port and what to set."""
-    with listening("127.0.0.1", 0) as first:
-        port = first.getsockname()[1]
-        with pytest.raises(StartupError, match=rf"port {port} is held by .+ set BTC_API_PORT"):
-            listening("127.0.0.1", port)
-        assert run(Settings(api_port=port)) == 1
-    assert capsys.readouterr().err.startswith(f"btc api: port {port} is held by")

@@ -1,4 +1,4 @@
-"""A real browser. What leaves: `browser`, `page` (Debian's chromium under Playwright), `start`, `kafka`."""
+"""A real browser (Debian's chromium under Playwright), processes to look at, and an embedded Kafka."""
 
 import contextlib
 import subprocess

@@ -125,8 +125,8 @@ def test_sigterm_ends_it_within_two_seconds_with_a_page_open(page: Page, start: 
     port = ports.free_port()
     pid = start("tests/dashboard/feed.py", "--port", str(port), "--seconds", "60", port=port)
     opened(page, f"http://127.0.0.1:{port}/")
-    process, told = psutil.Process(pid), time.monotonic()
+    process, sent_s = psutil.Process(pid), time.monotonic()
     process.send_signal(signal.SIGTERM)
-    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() - told < 5:
+    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() - sent_s < 5:
         time.sleep(0.02)
-    assert time.monotonic() - told < 2
+    assert time.monotonic() - sent_s < 2

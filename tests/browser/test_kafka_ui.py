@@ -35,8 +35,8 @@ async def fill(settings: Settings) -> None:
 @pytest.fixture(scope="module")
 def ui(start: Start, kafka: str) -> tuple[str, int]:
     """Return address and pid of a Kafka UI on a broker with some messages."""
-    with ThreadPoolExecutor() as beside:  # Playwright's loop runs in this thread
-        beside.submit(asyncio.run, fill(Settings(kafka_url=kafka))).result()
+    with ThreadPoolExecutor() as pool:  # Playwright's loop runs in this thread
+        pool.submit(asyncio.run, fill(Settings(kafka_url=kafka))).result()
     port = ports.free_port()
     environment = {"BTC_KAFKA_URL": kafka, "BTC_KAFKA_UI_PORT": str(port), "BTC_SOURCE": "synthetic-7"}
     pid = start("-m", "app.cli", "kafka-ui", port=port, environment=environment)

@@ -1,4 +1,4 @@
-"""A board without a broker: hand-made records, as realistic as pages need. What leaves: `filled_board()`, `second()`.
+"""A board without a broker: hand-made records, as realistic as pages need.
 
 Run as a script (`python tests/dashboard/feed.py --port 0 …`) it serves the dashboard on such a board, one second a
 second: the browser tests look at that.
@@ -125,13 +125,13 @@ def release(name: str, role: str, created_ms: float) -> Release:
 def heartbeat(process: str, at_ms: float, started_ms: float, wave: float = 0.0) -> Heartbeat:
     """Return a heartbeat of a process that is doing something."""
     age_s = (at_ms - started_ms) / 1000.0
-    place = PROCESSES.index(process)
+    number = PROCESSES.index(process)
     progress = {"collector": {"batches": 3600.0, "completeness": 1.0},
                 "api": {"apdex": 0.998, "p50_ms": 1.2, "p99_ms": 8.4, "users": 3.0, "requests": 400.0},
                 "dashboard": {"visitors": 1.0}}.get(process, {})  # fmt: skip
     return Heartbeat(
-        process=process, instance="0", pid=1000 + place, at_ms=at_ms, started_ms=started_ms, version="0.1.0",
-        cpu_s=age_s * 0.1, cpu_percent=4 + 5 * place + 3 * np.sin(wave + place), rss_mb=120.0 + 90 * place,
+        process=process, instance="0", pid=1000 + number, at_ms=at_ms, started_ms=started_ms, version="0.1.0",
+        cpu_s=age_s * 0.1, cpu_percent=4 + 5 * number + 3 * np.sin(wave + number), rss_mb=120.0 + 90 * number,
         net_sent_mb=age_s * 0.02, net_received_mb=age_s * 0.05, disk_read_mb=age_s * 0.001,
         disk_written_mb=age_s * 0.01, progress=progress, note="synthetic-7" if process == "collector" else "",
     )  # fmt: skip
@@ -140,17 +140,17 @@ def heartbeat(process: str, at_ms: float, started_ms: float, wave: float = 0.0) 
 def filled_board(
     symbols: tuple[str, ...] = ("BTCUSDT",), seconds: int = 400, settings: Settings | None = None
 ) -> tuple[Board, Market]:
-    """Return a board that has seen so many seconds up to now, with one gap, and the market to go on with."""
+    """Return a board with so many seconds up to now, with one gap, and the market to go on with."""
     board = Board(settings or Settings(source="synthetic-7", symbols=symbols))
-    board._follower.trouble = ""
+    board._follower.not_following_reason = ""
     market, now_ms = Market(symbols), wall_ms()
     newest = int(now_ms / 1000.0) - 1
     for second in range(newest - seconds + 1, newest + 1):
         if second % 250 not in {100, 101, 102}:
-            board.take(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=(second + 1) * 1000.0 + 75.0)
+            board.update(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=(second + 1) * 1000.0 + 75.0)
     releases = [release(MODELS[0][0], "champion", now_ms - 1.8e6), release("tf-cold-start", "retired", now_ms - 9e7)]
-    board.take([*releases, *beats(now_ms, 120)])
-    board.take([DeadLetter(topic="btc.ticks", partition=0, offset=17, reason="Expected `int`, got `str`",
+    board.update([*releases, *beats(now_ms, 120)])
+    board.update([DeadLetter(topic="btc.ticks", partition=0, offset=17, reason="Expected `int`, got `str`",
                            at_ms=now_ms, by="worker")])  # fmt: skip
     return board, market
 
@@ -164,13 +164,13 @@ def beats(now_ms: float, count: int) -> list[Heartbeat]:
     ]
 
 
-def _go_on(board: Board, market: Market) -> None:
+def _continue(board: Board, market: Market) -> None:
     while True:
         time.sleep(1.0 - time.time() % 1.0 + 0.06)
         second = int(time.time()) - 1
-        board.take(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=wall_ms())
+        board.update(market.second(second, (second + 1) * 1000.0 + 60.0), arrived_ms=wall_ms())
         if second % 5 == 0:
-            board.take(list(beats(wall_ms(), 1)))
+            board.update(list(beats(wall_ms(), 1)))
 
 
 def main() -> None:
@@ -190,7 +190,7 @@ def main() -> None:
         filled_board(names, options.seconds, settings) if options.seconds else (Board(settings), Market(names))
     )
     if not options.still:
-        threading.Thread(target=_go_on, args=(board, market), daemon=True).start()
+        threading.Thread(target=_continue, args=(board, market), daemon=True).start()
     serve(settings, board, Visitors())
 
 

@@ -1,14 +1,17 @@
 """Figures: bounded, valid, and true to their data."""
 
 import json
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from msgspec.structs import replace
 
 from app.board.board import Board
+from app.board.columns import no_bars, no_predictions, settled
+from app.board.views import Latency
 from app.dashboard import accuracy_charts, charts, feed_charts, live_charts, plotly_chart
+from app.records import Score
 from tests.dashboard.feed import LEVELS, MODELS, filled_board, score
 
 
@@ -24,16 +27,14 @@ def valid(figure: charts.Figure) -> charts.Figure:
     return figure
 
 
-def scores() -> list[dict[str, Any]]:
+def scores() -> list[Score]:
     """Return score rows of three models at five horizons."""
-    import msgspec
-
-    return [msgspec.structs.asdict(score("BTCUSDT", *model, horizon)) for model in MODELS for horizon in (5, 10, 30)]
+    return [score("BTCUSDT", *model, horizon) for model in MODELS for horizon in (5, 10, 30)]
 
 
 def test_every_figure_is_valid_plotly(board: Board) -> None:
     """Plotly accepts what each chart builds from a real board."""
-    bars, prediction = board.bars("BTCUSDT", 300), board.latest("BTCUSDT")["predictions"][0]
+    bars, prediction = board.bars("BTCUSDT", 300), board.latest("BTCUSDT").predictions[0]
     past = live_charts.past_band(board.history("BTCUSDT", 300), 60)
     resources = {"worker": board.resources("worker", "0")}
     for figure in (
@@ -43,7 +44,7 @@ def test_every_figure_is_valid_plotly(board: Board) -> None:
         accuracy_charts.pit_figure(scores()[0]),
         accuracy_charts.errors_figure(board.outcomes("BTCUSDT", 5)),
         feed_charts.activity_figure(bars),
-        feed_charts.latency_figure(board.status()["latency"]),
+        feed_charts.latency_figure(board.status().latency),
         feed_charts.resources_figure(resources, "rss_mb", " MB"),
     ):
         assert valid(figure)["layout"]["uirevision"] == "constant"
@@ -52,64 +53,64 @@ def test_every_figure_is_valid_plotly(board: Board) -> None:
 
 def test_charts_of_nothing_are_empty_not_errors() -> None:
     """A page at its first second draws empty charts."""
-    nothing: dict[str, Any] = {"second": [], "channels": {}, "horizons": {}}
-    assert valid(live_charts.price_figure(nothing, None, [], 300))["data"] == []
-    assert live_charts.past_band(nothing, 60) == []
-    assert valid(feed_charts.activity_figure(nothing))["data"] == []
-    assert valid(accuracy_charts.errors_figure({"second": [], "mean": [], "realised": []}))
+    bars, past = no_bars("BTCUSDT"), no_predictions("BTCUSDT")
+    assert valid(live_charts.price_figure(bars, None, [], 300))["data"] == []
+    assert live_charts.past_band(past, 60) == []
+    assert valid(feed_charts.activity_figure(bars))["data"] == []
+    assert valid(accuracy_charts.errors_figure(settled(past, 60)))
     assert valid(feed_charts.latency_figure({}))
 
 
 def test_the_fan_grows_out_of_the_mid_and_ends_at_the_quantiles(board: Board) -> None:
     """Its first point is the newest mid, its last the price the quantile names."""
-    prediction = board.latest("BTCUSDT")["predictions"][0]
+    prediction = board.latest("BTCUSDT").predictions[0]
     traces = live_charts.fan(prediction)
-    assert all(trace["y"][0] == pytest.approx(prediction["mid"]) for trace in traces)
-    assert traces[0]["y"][-1] == pytest.approx(prediction["forecasts"][-1]["prices"]["0.05"])
-    assert traces[1]["y"][-1] == pytest.approx(prediction["forecasts"][-1]["prices"]["0.95"])
-    assert traces[0]["x"][-1] == (prediction["second"] + 1 + 300) * 1000.0
+    assert all(trace["y"][0] == pytest.approx(prediction.mid) for trace in traces)
+    assert traces[0]["y"][-1] == pytest.approx(prediction.forecasts[-1].prices["0.05"])
+    assert traces[1]["y"][-1] == pytest.approx(prediction.forecasts[-1].prices["0.95"])
+    assert traces[0]["x"][-1] == (prediction.second + 1 + 300) * 1000.0
 
 
-def test_an_unpriced_symbol_has_no_fan() -> None:
+def test_an_unpriced_symbol_has_no_fan(board: Board) -> None:
     """Without a mid there is nothing to grow from."""
-    assert live_charts.fan({"mid": None, "forecasts": [{}], "second": 0}) == []
+    assert live_charts.fan(replace(board.latest("BTCUSDT").predictions[0], mid=None)) == []
 
 
 def test_past_forecasts_stand_where_they_fell_due(board: Board) -> None:
     """A band for 60 s is drawn 60 s after the seconds it was made in."""
     history = board.history("BTCUSDT", 100)
     band = live_charts.past_band(history, 60)
-    assert band[0]["x"][0] == (history["second"][0] + 1 + 60) * 1000.0
+    assert band[0]["x"][0] == (history.second[0] + 1 + 60) * 1000.0
 
 
 def test_series_are_bounded_and_keep_the_newest() -> None:
     """An hour becomes at most 600 points, the last of them the newest."""
-    found = charts.thin({"second": np.arange(3601), "value": np.arange(3601)})
+    found = charts.downsample({"second": np.arange(3601), "value": np.arange(3601)})
     assert len(found["second"]) <= charts.POINTS
     assert found["second"][-1] == 3600
 
 
 def test_short_series_are_left_alone() -> None:
     """Five minutes keep each second."""
-    assert len(charts.thin({"second": np.arange(300)})["second"]) == 300
+    assert len(charts.downsample({"second": np.arange(300)})["second"]) == 300
 
 
-def test_holes_are_not_bridged() -> None:
+def test_gaps_are_not_bridged() -> None:
     """A line breaks where seconds are missing, and only there."""
-    _, values = charts.broken([1, 2, 3, 10, 11], [1.0, 1.0, 1.0, 2.0, 2.0])
+    _, values = charts.with_gaps([1, 2, 3, 10, 11], [1.0, 1.0, 1.0, 2.0, 2.0])
     assert np.isnan(values).tolist() == [False, False, False, True, False, False]
 
 
-def test_a_thinned_hour_has_no_false_holes() -> None:
-    """Every sixth second is no hole when all are six apart."""
-    seconds, _ = charts.broken(np.arange(0, 600, 6), np.arange(100))
+def test_a_thinned_hour_has_no_false_gaps() -> None:
+    """Every sixth second is no gap when all are six apart."""
+    seconds, _ = charts.with_gaps(np.arange(0, 600, 6), np.arange(100))
     assert len(seconds) == 100
 
 
 def test_waterfall_stages_stand_on_each_other() -> None:
     """A stage begins where the one before ends."""
     medians = {"close": 50.0, "features": 4.0, "predictions": 9.0, "board": 15.0, "outcomes": 12.0}
-    latency = {stage: {"n": 1, "p50_ms": p50, "p99_ms": p50 * 2} for stage, p50 in medians.items()}
+    latency = {stage: Latency(n=1, p50_ms=p50, p99_ms=p50 * 2) for stage, p50 in medians.items()}
     bar = feed_charts.latency_figure(latency)["data"][0]
     assert bar["base"] == [0.0, 0.0, 4.0, 9.0, 9.0]
     assert bar["x"] == [50.0, 4.0, 5.0, 6.0, 3.0]
@@ -117,7 +118,7 @@ def test_waterfall_stages_stand_on_each_other() -> None:
 
 def test_pit_of_perfect_quantiles_is_one_everywhere() -> None:
     """Shares as large as the bins give a flat histogram."""
-    row = {"model": "tf", "pit": np.diff([0.0, *LEVELS, 1.0]).tolist()}
+    row = replace(scores()[0], pit=np.diff([0.0, *LEVELS, 1.0]).tolist())
     assert accuracy_charts.pit_figure(row)["data"][0]["y"] == pytest.approx(np.ones(6))
 
 
@@ -125,13 +126,13 @@ def test_each_kind_of_model_keeps_its_colour() -> None:
     """Colours do not depend on the order of the rows; a second model of a kind gets another one."""
     rows = scores()
     assert accuracy_charts.colours(rows)["ridge"] == accuracy_charts.colours(rows[::-1])["ridge"]
-    twins = [{"model": "a", "kind": "tensorflow"}, {"model": "b", "kind": "tensorflow"}]
+    twins = [replace(rows[0], model=name, kind="tensorflow") for name in ("a", "b")]
     assert len(set(accuracy_charts.colours(twins).values())) == 2
 
 
 def test_uncertain_intervals_do_not_squeeze_the_skill_chart() -> None:
     """An interval of -1 … 1 does not set the scale."""
-    rows = [{**row, "skill_low": -1.0, "skill_high": 1.0} for row in scores()]
+    rows = [replace(row, skill_low=-1.0, skill_high=1.0) for row in scores()]
     assert accuracy_charts.skill_figure(rows)["layout"]["yaxis"]["range"][1] < 0.1
 
 

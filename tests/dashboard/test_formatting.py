@@ -3,18 +3,16 @@
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from app.dashboard import formatting
 from app.records import Score
 from tests.dashboard.feed import score
 
 
-def row(**changes: float) -> dict[str, object]:
+def row(**changes: float) -> Score:
     """Return a score of the TensorFlow model as the board shows it."""
-    import msgspec
-
-    known: Score = score("BTCUSDT", "tf-1", "tensorflow", "champion", 5, **changes)
-    return msgspec.structs.asdict(known)
+    return score("BTCUSDT", "tf-1", "tensorflow", "champion", 5, **changes)
 
 
 def test_skill_is_claimed_only_when_the_interval_and_the_p_value_say_so() -> None:
@@ -50,7 +48,7 @@ def test_few_outcomes_make_no_verdict() -> None:
 
 def test_the_naive_champion_is_not_compared_with_itself() -> None:
     """When naive serves, the sentence says why."""
-    known = {**row(), "kind": "naive", "model": "naive"}
+    known = replace(row(), kind="naive", model="naive")
     assert "the naive forecast serves" in formatting.verdict(known, 5)[1]
 
 
@@ -60,7 +58,7 @@ def test_nothing_settled_yet_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ready", "trouble", "collected", "said"),
+    ("ready", "reason", "collected", "said"),
     [
         (False, "Kafka at x: refused", 0, "Waiting for Kafka: Kafka at x: refused."),
         (False, "", 0, "Filling the board"),
@@ -68,9 +66,9 @@ def test_nothing_settled_yet_is_said() -> None:
         (True, "", 12, "the collector has delivered 12 seconds of 1 symbol(s)"),
     ],
 )
-def test_waiting_says_what_is_missing(ready: bool, trouble: str, collected: int, said: str) -> None:
+def test_waiting_says_what_is_missing(ready: bool, reason: str, collected: int, said: str) -> None:
     """Each stage of the start has its own line."""
-    assert said in formatting.waiting(ready, trouble, collected, 1)
+    assert said in formatting.waiting(ready, reason, collected, 1)
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
@@ -80,7 +78,7 @@ def test_what_does_not_exist_is_a_dash(value: float | None) -> None:
 
 
 def test_sources_have_names_people_know() -> None:
-    """Live, emulator and replay are told apart."""
+    """Live, emulator and replay have different names."""
     assert formatting.source("live", 1.0) == "live Binance"
     assert formatting.source("synthetic-7", 1.0) == "emulator synthetic-7"
     assert formatting.source("replay-day", 20.0) == "replay day, 20× speed"

@@ -13,7 +13,7 @@ PAGES = ("live", "accuracy", "feed", "models", "system")
 
 def run(page: str, board: Board) -> AppTest:
     """Run one page on a board; return what it drew."""
-    shared_board.hold(board)
+    shared_board.share(board)
     script = f"from app.dashboard.pages import {page}\n{page}.page()\n"
     return AppTest.from_string(script, default_timeout=20).run()
 
@@ -50,16 +50,16 @@ def test_bars_without_predictions_do_not_break_a_page(page: str) -> None:
     """Between the first second and the first prediction the pages stay up."""
     board = Board(Settings(source="synthetic-7"))
     _, market = filled_board(seconds=1)
-    board.take(market.second(1_700_000_000, 1_700_000_001_060.0)[:1])
+    board.update(market.second(1_700_000_000, 1_700_000_001_060.0)[:1])
     app = run(page, board)
     assert not app.exception
 
 
 def test_the_live_page_names_model_and_flags() -> None:
-    """Flags appear with their meaning; so does who serves."""
+    """Flags appear with their meaning; so does the model that serves."""
     board, market = filled_board(seconds=30)
-    newest = board.latest("BTCUSDT")["predictions"][0]["second"]
-    board.take(market.second(newest + 1, (newest + 2) * 1000.0, flags=("fallback",)))
+    newest = board.latest("BTCUSDT").predictions[0].second
+    board.update(market.second(newest + 1, (newest + 2) * 1000.0, flags=("fallback",)))
     shown = text(run("live", board))
     assert "No trained model serves" in shown
     assert "tf-20261122-2300" in shown
@@ -70,7 +70,7 @@ def test_stale_data_turn_the_page_grey() -> None:
     board, _ = filled_board(seconds=30)
     _, market = filled_board(seconds=1)
     old = Board(Settings(source="synthetic-7"))
-    old.take(market.second(1_700_000_000, 1_700_000_001_060.0))
+    old.update(market.second(1_700_000_000, 1_700_000_001_060.0))
     shown = text(run("live", old))
     assert "b-stale-mark" in shown
     assert "stale: nothing new for" in shown
@@ -95,6 +95,6 @@ def test_accuracy_shows_the_chosen_horizon(board: Board) -> None:
 
 def test_a_script_without_the_launcher_says_so() -> None:
     """`streamlit run` is answered with what to do."""
-    shared_board._held.clear()
+    shared_board._shared.clear()
     with pytest.raises(RuntimeError, match="btc dashboard"):
         shared_board.board()

@@ -14,8 +14,7 @@ from app.api.examples import SECOND
 from app.api.server import serve
 from app.board.board import Board
 from app.broker.broker import Broker
-from app.kafka import clients as doors
-from app.kafka import topics
+from app.kafka import clients, topics
 from app.records import FeatureBatch, ModelRelease, Record
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
@@ -28,7 +27,7 @@ def settings_of(kafka: str, prefix: str) -> Settings:
 
 async def write(settings: Settings, records: list[tuple[topics.TopicSpec, Record]]) -> None:
     """Write records as the stream does."""
-    async with doors.producer(settings) as producer:
+    async with clients.producer(settings) as producer:
         for spec, record in records:
             await send(producer, settings, spec, msgspec.json.encode(record), getattr(record, "partition", 0))
 
@@ -67,18 +66,18 @@ async def test_the_board_fills_from_the_tails_and_follows(kafka: str, prefix: st
     seconds = [pair for second in range(SECOND - 19, SECOND + 1) for pair in a_second(second)]
     await write(settings, [(topics.MODELS, release), (topics.STATUS, examples.heartbeat()), *seconds])
     board = Board(settings)
-    assert not board.ready
+    assert not board.is_ready
     await board.start()
     await asyncio.wait_for(board.wait_ready(), 15)
-    assert board.history("BTCUSDT")["second"].tolist() == list(range(SECOND - 19, SECOND + 1))
-    assert board.models()["releases"][0]["id"] == slim.id
-    assert board.status()["latency"]["board"] == {"n": 0}
+    assert board.history("BTCUSDT").second.tolist() == list(range(SECOND - 19, SECOND + 1))
+    assert board.models().releases[0].id == slim.id
+    assert board.status().latency["board"].n == 0
 
-    async with doors.producer(settings) as producer:
+    async with clients.producer(settings) as producer:
         await send(producer, settings, topics.PREDICTIONS, b"\x00 no json")
     await write(settings, a_second(SECOND + 1))
-    await until(lambda: board.status()["second"] == SECOND + 1)
-    assert board.status()["latency"]["board"]["n"] == 1
+    await until(lambda: board.status().second == SECOND + 1)
+    assert board.status().latency["board"].n == 1
     await board.stop()
 
 
@@ -89,13 +88,13 @@ async def test_the_board_goes_on_through_a_restart_of_the_broker(broker: Broker,
     board = Board(settings)
     await board.start()
     await write(settings, a_second(SECOND))
-    await until(lambda: board.status()["second"] == SECOND)
+    await until(lambda: board.status().second == SECOND)
     await asyncio.to_thread(broker.stop)
     await asyncio.sleep(1)
     await asyncio.to_thread(broker.start)
     await write(settings, a_second(SECOND + 1))
-    await until(lambda: board.status()["second"] == SECOND + 1, 40)
-    assert board.bars("BTCUSDT")["second"].tolist() == [SECOND, SECOND + 1]
+    await until(lambda: board.status().second == SECOND + 1, 40)
+    assert board.bars("BTCUSDT").second.tolist() == [SECOND, SECOND + 1]
     await board.stop()
 
 

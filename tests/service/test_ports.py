@@ -21,3 +21,19 @@ def test_a_taken_port_has_a_holder() -> None:
         assert not ports.is_free(port)
         assert ports.answers(port)
         assert f"(pid {os.getpid()})" in (ports.holder(port) or "")
+
+
+def test_the_reason_of_a_taken_port_names_holder_and_remedy() -> None:
+    """One sentence: what, where, who, what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        reason = ports.taken_reason(port, "API", "BTC_API_PORT")
+    assert reason.startswith(f"port {port} (API) is taken by ")
+    assert f"(pid {os.getpid()})" in reason
+    assert reason.endswith("stop it, or set BTC_API_PORT to another port")
+
+
+def test_a_free_port_and_port_zero_have_no_reason() -> None:
+    """The system chooses a port for 0, so it is never taken."""
+    assert ports.taken_reason(0, "API", "BTC_API_PORT") == ""
+    assert ports.taken_reason(ports.free_port(), "API", "BTC_API_PORT") == ""

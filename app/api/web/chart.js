@@ -1,4 +1,4 @@
-// The chart. What enters: past mids, the newest forecast, a canvas; what leaves: pixels.
+// The chart: past mids and the newest forecast, drawn on a canvas.
 // points: [[second, mid | null], …] rising · forecast: {second, mid, forecasts: [{horizon_s, price, prices}]} or null
 
 const WIDEST = "0.05 0.95", HALF = "0.25 0.75";
@@ -50,8 +50,8 @@ function sampled(forecast, ahead) {
 function scaled(box, now, behind, ahead, known, fan) {
   const values = [...known.map(([, mid]) => mid).filter((mid) => mid !== null), ...fan.flatMap((at) => [at.low90, at.high90])];
   let low = Math.min(...values), high = Math.max(...values);
-  const room = (high - low || Math.abs(high) * 1e-4 || 1) * 0.08;
-  low -= room; high += room;
+  const margin = (high - low || Math.abs(high) * 1e-4 || 1) * 0.08;
+  low -= margin; high += margin;
   const digits = decimals(high, high - low), left = 2, bottom = 22;
   const right = 12 + 7.6 * high.toFixed(digits).length, top = 6;
   const w = box.width - left - right, h = box.height - top - bottom;
@@ -104,7 +104,7 @@ function stroke(pen, points, style) {
   pen.stroke();
 }
 
-// A hole in time of more than `longest` seconds is a hole in the line.
+// A gap in time of more than `longest` seconds is a gap in the line.
 function line(pen, s, points, style, width, longest = Infinity) {
   pen.strokeStyle = style; pen.lineWidth = width; pen.lineJoin = "round";
   pen.beginPath();

@@ -1,12 +1,12 @@
-// The live page. What enters: the WebSocket's seconds, now and then /v1/feed and /v1/scores; what leaves: what people see.
+// The live page: it shows the WebSocket's seconds, and now and then /v1/feed and /v1/scores.
 import { decimals, draw } from "./chart.js";
 
-const KEPT = 600; // seconds of the chart
+const SHOWN_S = 600; // seconds of the chart
 const $ = (id) => document.getElementById(id);
 const wanted = new URLSearchParams(location.search);
 let symbol = (wanted.get("symbol") || "").toUpperCase();
 let key = wanted.get("api_key") || sessionStorage.getItem("api_key") || "";
-let ahead = 60, points = [], newest = null, heardMs = 0, socket = null, pauseMs = 500, speed = 1, loading = 0;
+let ahead = 60, points = [], newest = null, receivedMs = 0, socket = null, pauseMs = 500, speed = 1, loading = 0;
 
 const number = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const money = (value, like = value) => (value === null ? "–" : number(value, like >= 1000 ? 2 : like >= 1 ? 4 : 6));
@@ -27,7 +27,7 @@ async function ask(path) {
 
 function notice(message) { $("notice").textContent = message; $("notice").hidden = !message; }
 
-// ── what arrives ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 function connect() {
   const query = new URLSearchParams({ symbols: symbol, ...(key ? { api_key: key } : {}) });
@@ -35,37 +35,37 @@ function connect() {
   here.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   here.search = query;
   const mine = (socket = new WebSocket(here));
-  mine.onmessage = (event) => { if (mine === socket) { pauseMs = 500; take(JSON.parse(event.data)); } };
-  mine.onclose = () => { if (mine === socket) { setTimeout(connect, pauseMs); pauseMs = Math.min(pauseMs * 2, 5000); pulse(); } };
+  mine.onmessage = (event) => { if (mine === socket) { pauseMs = 500; receive(JSON.parse(event.data)); } };
+  mine.onclose = () => { if (mine === socket) { setTimeout(connect, pauseMs); pauseMs = Math.min(pauseMs * 2, 5000); showConnection(); } };
 }
 
-function take(message) {
+function receive(message) {
   text("source", message.source, "badge");
   speed = message.speed;
   const row = message.predictions.find((one) => one.symbol === symbol);
   if (!row) return;
-  if (!newest || row.second > newest.second) heardMs = performance.now();
+  if (!newest || row.second > newest.second) receivedMs = performance.now();
   const before = points.length ? points[points.length - 1] : null;
   if (before && row.second - before[0] > 5 && !loading) history();
   newest = row;
   if (!before || row.second > before[0]) points.push([row.second, row.mid]);
-  points = points.slice(-KEPT);
+  points = points.slice(-SHOWN_S);
   show(message);
 }
 
 async function history() {
   loading = 1;
   try {
-    const bars = await ask(`v1/bars?symbol=${encodeURIComponent(symbol)}&limit=${KEPT}`);
+    const bars = await ask(`v1/bars?symbol=${encodeURIComponent(symbol)}&limit=${SHOWN_S}`);
     const mids = bars.channels.mid || bars.channels.price || [];
     const past = bars.second.map((second, i) => [second, mids[i]]);
     const last = past.length ? past[past.length - 1][0] : 0;
-    points = [...past, ...points.filter(([second]) => second > last)].slice(-KEPT);
+    points = [...past, ...points.filter(([second]) => second > last)].slice(-SHOWN_S);
     draw($("chart"), points, newest, ahead);
   } finally { loading = 0; }
 }
 
-// ── what is shown ─────────────────────────────────────────────────────────────────────────────────────────────
+// ── display ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 function show(message) {
   const row = newest;
@@ -84,7 +84,7 @@ function show(message) {
   const delay = Date.now() - row.closed_ms;
   if (message.type === "update") text("latency", delay < 60000 ? `${number(Math.max(delay, 0), 0)} ms` : "old");
   draw($("chart"), points, row, ahead);
-  pulse();
+  showConnection();
 }
 
 function chips(row, live) {
@@ -99,7 +99,7 @@ function chips(row, live) {
 
 function table(row) {
   const widest = Math.max(...row.forecasts.flatMap((one) => [one.quantiles["0.95"], -one.quantiles["0.05"]]), 1e-9);
-  const place = (value) => 50 + (50 * value) / widest;
+  const percent = (value) => 50 + (50 * value) / widest;
   $("horizons").replaceChildren(...row.forecasts.map((one) => {
     const line = document.createElement("tr"), bps = one.mean * 1e4;
     cell(line, span(one.horizon_s));
@@ -109,8 +109,8 @@ function table(row) {
     cell(line, `${short(low, high - low)} – ${short(high, high - low)}`);
     const track = document.createElement("span");
     track.className = "track";
-    for (const [from, to] of [["0.05", "0.95"], ["0.25", "0.75"]]) bar(track, place(one.quantiles[from]), place(one.quantiles[to]));
-    bar(track, place(one.mean), null);
+    for (const [from, to] of [["0.05", "0.95"], ["0.25", "0.75"]]) bar(track, percent(one.quantiles[from]), percent(one.quantiles[to]));
+    bar(track, percent(one.mean), null);
     cell(line, "", "wide range").append(track);
     return line;
   }));
@@ -129,9 +129,9 @@ function bar(track, from, to) {
   if (to !== null) made.style.width = `${to - from}%`;
 }
 
-function pulse() {
+function showConnection() {
   const open = socket && socket.readyState === WebSocket.OPEN;
-  const quiet = newest ? (performance.now() - heardMs) / 1000 : 0;
+  const quiet = newest ? (performance.now() - receivedMs) / 1000 : 0;
   const stale = !newest || newest.stale || quiet > Math.max(3, 5 / speed);
   const state = socket && !open ? "lost" : stale ? "stale" : "live";
   $("link").className = `dot ${state}`;
@@ -140,15 +140,15 @@ function pulse() {
   if (newest) chips(newest, state === "live");
 }
 
-async function aside() {
+async function refreshFeedAndScores() {
   try {
     const [feed, scores] = await Promise.all([ask("v1/feed"), ask(`v1/scores?symbol=${encodeURIComponent(symbol)}`)]);
     picker(feed.symbols.map((one) => one.symbol));
     const mine = feed.symbols.find((one) => one.symbol === symbol);
     if (mine && mine.completeness !== null) {
       text("complete", `${number(mine.completeness * 100, 2)} %`, mine.completeness > 0.999 ? "good" : "warn");
-      const holes = mine.gaps.length;
-      text("gaps", holes ? `${holes} (${mine.missing_s + mine.gapped_s} s)` : "none", holes ? "warn" : "good");
+      const gaps = mine.gaps.length;
+      text("gaps", gaps ? `${gaps} (${mine.missing_s + mine.gapped_s} s)` : "none", gaps ? "warn" : "good");
     }
     skill(scores.scores.filter((one) => newest && one.model === newest.model));
   } catch (error) { notice(newest ? "" : error.message); }
@@ -172,7 +172,7 @@ function picker(symbols) {
   list.replaceChildren(...symbols.map((name) => new Option(name, name, false, name === symbol)));
 }
 
-// ── the page's life ───────────────────────────────────────────────────────────────────────────────────────────
+// ── start ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function open() {
   try {
@@ -183,7 +183,7 @@ async function open() {
     text("name", symbol);
     connect();
     await history();
-    await aside();
+    await refreshFeedAndScores();
   } catch (error) {
     if (!$("key").hidden) return;
     notice(error.message);
@@ -204,7 +204,7 @@ $("symbol").addEventListener("change", () => {
   const old = socket;
   connect();
   old?.close();
-  history().then(aside).catch((error) => notice(error.message));
+  history().then(refreshFeedAndScores).catch((error) => notice(error.message));
 });
 for (const button of document.querySelectorAll("[data-ahead]")) {
   button.addEventListener("click", () => {
@@ -215,6 +215,6 @@ for (const button of document.querySelectorAll("[data-ahead]")) {
 }
 new ResizeObserver(() => draw($("chart"), points, newest, ahead)).observe($("chart"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw($("chart"), points, newest, ahead));
-setInterval(pulse, 1000);
-setInterval(() => newest && aside(), 5000);
+setInterval(showConnection, 1000);
+setInterval(() => newest && refreshFeedAndScores(), 5000);
 open();

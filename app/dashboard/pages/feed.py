@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from app.board.board import Board, View
+from app.board.board import Board
+from app.board.views import PastBars, SymbolFeed, SystemStatus
 from app.dashboard import formatting, frame, markup, table_rows
 from app.dashboard.feed_charts import activity_figure, latency_figure
 
@@ -15,42 +16,40 @@ def page() -> None:
     frame.live(draw)
 
 
-def draw(board: Board, symbol: str, status: View) -> None:
+def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     """Draw one second."""
     feed, bars = board.feed(), board.bars(symbol, 300)
-    here = next(row for row in feed["symbols"] if row["symbol"] == symbol)
-    st.html(markup.tiles(_tiles(board, symbol, here, bars), stale=here["stale"]))
+    here = next(row for row in feed.symbols if row.symbol == symbol)
+    st.html(markup.tiles(_tiles(board, symbol, here, bars), stale=here.stale))
     left, right = st.columns(2)
     with left:
         frame.chart(activity_figure(bars), "activity", f"{symbol}: trades and quotes per second")
     with right:
-        frame.chart(latency_figure(status["latency"]), "latency", "From the second's close, stage by stage")
+        frame.chart(latency_figure(status.latency), "latency", "From the second's close, stage by stage")
     st.subheader("Every symbol, the last hour", anchor=False)
-    st.html(markup.table(table_rows.FEED, table_rows.feed(feed["symbols"])))
+    st.html(markup.table(table_rows.FEED, table_rows.feed(feed.symbols)))
     st.subheader("Newest gaps", anchor=False)
-    found = table_rows.gaps(feed["symbols"])
+    found = table_rows.gaps(feed.symbols)
     st.html(
-        markup.table(table_rows.GAPS, found)
-        if found
-        else markup.verdict("good", "No gap: trade ids run without a hole.")
+        markup.table(table_rows.GAPS, found) if found else markup.verdict("good", "No gap: trade ids are consecutive.")
     )
 
 
-def _tiles(board: Board, symbol: str, here: View, bars: View) -> list[table_rows.Tile]:
-    found = board.latest(symbol)["predictions"]
-    shown_ms = frame.screen_ms(found[0]["closed_ms"]) if found else None
+def _tiles(board: Board, symbol: str, here: SymbolFeed, bars: PastBars) -> list[table_rows.Tile]:
+    found = board.latest(symbol).predictions
+    shown_ms = frame.screen_ms(found[0].closed_ms) if found else None
     return [
-        ("Complete", formatting.percent(here["completeness"], 2), "seconds of the last hour without a missing trade"),
-        ("Missing", formatting.span(here["missing_s"]), "seconds that never came"),
-        ("Late", formatting.span(here["late_s"]), "seconds that came complete, but after the fact"),
-        ("Age", formatting.number(here["age_s"], 1, " s"), "exchange time since the newest second's end"),
+        ("Complete", formatting.percent(here.completeness, 2), "seconds of the last hour without a missing trade"),
+        ("Missing", formatting.span(here.missing_s), "seconds that never came"),
+        ("Late", formatting.span(here.late_s), "seconds that came complete, but after the fact"),
+        ("Age", formatting.number(here.age_s, 1, " s"), "exchange time since the newest second's end"),
         ("Trades/s", formatting.number(_mean(bars, "trades"), 1), "mean of the last minute"),
         ("Quotes/s", formatting.number(_mean(bars, "quotes"), 1), "mean of the last minute"),
         ("On screen after", formatting.number(shown_ms, 0, " ms"), "from the second's close to this picture"),
     ]
 
 
-def _mean(bars: View, channel: str) -> float | None:
-    if not bars["channels"] or not len(bars["second"]):
+def _mean(bars: PastBars, channel: str) -> float | None:
+    if not bars.channels or not len(bars.second):
         return None
-    return float(np.mean(bars["channels"][channel][-60:]))
+    return float(np.mean(bars.channels[channel][-60:]))

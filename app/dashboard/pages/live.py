@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app.board.board import Board, View
+from app.board.board import Board
+from app.board.views import PastBars, Prediction, SystemStatus
 from app.dashboard import formatting, frame, markup, shared_board, table_rows
 from app.dashboard.charts import Figure
 from app.dashboard.live_charts import past_band, price_figure
@@ -22,31 +23,31 @@ def page() -> None:
     frame.live(draw)
 
 
-def draw(board: Board, symbol: str, status: View) -> None:
+def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     """Draw one second."""
-    found = board.latest(symbol)["predictions"]
+    found = board.latest(symbol).predictions
     prediction = found[0] if found else None
-    if prediction is None or not prediction["forecasts"]:
+    if prediction is None or not prediction.forecasts:
         frame.message(frame.waiting(board, status))
         return
     back_s = BACK_S[st.session_state.get("back") or "5 min"]
     bars = board.bars(symbol, back_s)
-    stale = bool(prediction["stale"])
+    stale = bool(prediction.stale)
     st.html(markup.tiles(table_rows.price_tiles(prediction, bars), stale=stale))
     frame.chart(_figure(board, symbol, prediction, bars, back_s), "price")
-    if prediction["flags"]:
-        st.html(markup.line(["<span>Flags</span>", markup.flags(prediction["flags"])]))
-        st.html(markup.meanings(prediction["flags"]))
-    st.subheader(f"Forecast of {symbol}, made at {formatting.clock(prediction['second'] + 1)} UTC", anchor=False)
+    if prediction.flags:
+        st.html(markup.row(["<span>Flags</span>", markup.flags(prediction.flags)]))
+        st.html(markup.meanings(prediction.flags))
+    st.subheader(f"Forecast of {symbol}, made at {formatting.clock(prediction.second + 1)} UTC", anchor=False)
     st.html(markup.table(table_rows.FORECAST, table_rows.forecast(prediction), stale=stale))
     st.subheader("What each model says", anchor=False)
     models = board.models()
-    st.html(markup.verdict("dim", formatting.model_line(models["tensorflow"], models["champion"])))
+    st.html(markup.verdict("dim", formatting.model_line(models.tensorflow, models.champion)))
     st.html(markup.table(table_rows.opinion_columns(prediction), table_rows.opinions(prediction), stale=stale))
 
 
-def _figure(board: Board, symbol: str, prediction: View, bars: View, back_s: int) -> Figure:
+def _figure(board: Board, symbol: str, prediction: Prediction, bars: PastBars, back_s: int) -> Figure:
     horizon_s = next((int(word) for word in str(st.session_state.get("past")).split() if word.isdigit()), None)
     past = past_band(board.history(symbol, back_s + horizon_s), horizon_s) if horizon_s else []
-    shown = None if prediction["stale"] else prediction
+    shown = None if prediction.stale else prediction
     return price_figure(bars, shown, past, max(board.horizons_s))

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app.board.board import Board, View
+from app.board.board import Board
+from app.board.views import SystemStatus
 from app.clock import wall_ms
 from app.dashboard import frame, markup, table_rows
 from app.dashboard.feed_charts import resources_figure
@@ -15,11 +16,11 @@ def page() -> None:
     frame.live(draw)
 
 
-def draw(board: Board, _symbol: str, status: View) -> None:
+def draw(board: Board, _symbol: str, status: SystemStatus) -> None:
     """Draw one second."""
     st.html(markup.tiles(table_rows.objectives(status)))
-    beats = status["processes"]
-    resources = {table_rows.label(beat): board.resources(beat["process"], beat["instance"]) for beat in beats}
+    beats = status.processes
+    resources = {table_rows.label(beat): board.resources(beat.process, beat.instance) for beat in beats}
     st.subheader("Processes", anchor=False)
     if not beats:
         frame.message("No process has sent a heartbeat yet.")
@@ -30,6 +31,6 @@ def draw(board: Board, _symbol: str, status: View) -> None:
         frame.chart(resources_figure(resources, "cpu_percent", " %"), "cpu", "CPU, percent of one core")
     with right:
         frame.chart(resources_figure(resources, "rss_mb", " MB"), "memory", "Memory")
-    if status["dead"]["last"]:
+    if status.dead.last:
         st.subheader("Newest dead letters", anchor=False)
-        st.html(markup.table(table_rows.DEAD, table_rows.dead_letters(status["dead"]["last"])))
+        st.html(markup.table(table_rows.DEAD, table_rows.dead_letters(status.dead.last)))

@@ -1,15 +1,11 @@
-"""What the pages show. Pure: shapes, and how a payload is made readable."""
+"""Topics, messages and consumer groups as the pages show them."""
 
-import json
 from dataclasses import dataclass, field
-
-SHORT = 240  # characters of a value in a list
-LONG = 256 * 1024  # characters of a value on its own page
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Where a partition's log begins and ends."""
+    """The first offset and the end offset of a partition."""
 
     number: int
     first: int
@@ -17,7 +13,7 @@ class Partition:
 
     @property
     def messages(self) -> int:
-        """Offsets between begin and end; compacted topics hold fewer."""
+        """Offsets between first and end; compacted topics hold fewer."""
         return max(0, self.end - self.first)
 
 
@@ -30,7 +26,7 @@ class Topic:
 
     @property
     def messages(self) -> int:
-        """Of all partitions."""
+        """Messages of all partitions."""
         return sum(partition.messages for partition in self.partitions)
 
 
@@ -72,7 +68,7 @@ class ConsumerGroup:
 
     @property
     def behind(self) -> int:
-        """Of all its partitions."""
+        """Messages still to read on all partitions."""
         return sum(lag.behind for lag in self.lags)
 
 
@@ -83,33 +79,3 @@ class Overview:
     brokers: int
     topics: list[Topic]
     groups: list[ConsumerGroup]
-
-
-def readable(payload: bytes | None, limit: int) -> str:
-    r"""Return a payload as text of at most `limit` characters: JSON as it is, other text, or hexadecimal.
-
-    >>> readable(b'{"a": 1}', 240), readable(b"\xff\x00", 240), readable(None, 240)
-    ('{"a": 1}', 'ff 00', 'null')
-    """
-    if payload is None:
-        return "null"
-    head = payload[: limit * 4]
-    try:
-        text = head.decode() if len(head) == len(payload) else head.decode(errors="ignore")
-    except UnicodeDecodeError:
-        text = head[: limit // 3].hex(" ")
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def pretty(payload: bytes | None) -> str:
-    r"""Return a payload for its own page: JSON indented where it is small enough.
-
-    >>> pretty(b'{"a":1}')
-    '{\n  "a": 1\n}'
-    """
-    if payload is not None and len(payload) <= LONG:
-        try:
-            return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
-        except ValueError:
-            pass  # not JSON: shown as it is
-    return readable(payload, LONG)
