@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.broker.reasons import exit_reason, killed_reason, last_error, port_taken_reason
+from app.broker.reasons import exit_reason, killed_reason, last_error
 
 AT = "[2026-11-22 22:42:36.512] [main] "
 FOLDER = Path("kafka")
@@ -58,9 +58,8 @@ def test_the_deepest_cause_is_the_error() -> None:
 
 def test_a_taken_port_without_a_known_holder_has_a_reason() -> None:
     """If the system does not know the holder, the reason says another process."""
-    assert port_taken_reason(1, None).startswith(
-        "port 1 (Kafka) is taken by another process: end it, or set BTC_BROKER_PORT"
-    )
+    reason = exit_reason(["java.net.BindException: Address already in use"], Path("kafka"), 1)
+    assert reason == "port 1 (Kafka) is taken by another process: end it, or set BTC_BROKER_PORT to another port"
 
 
 def test_a_kill_names_its_signal() -> None:

@@ -32,4 +32,4 @@ def test_a_port_of_another_program_is_named_with_what_to_do(
     with socket.create_server(("127.0.0.1", settings.kafka_ui_port)):
         (wrong,) = [one for one in doctor_checks._pages(settings) if not one.ok]
     assert wrong.what.startswith(f"Kafka UI on port {settings.kafka_ui_port}: timed out")
-    assert wrong.advice.endswith("end it, or set BTC_KAFKA_UI_PORT to another")
+    assert wrong.advice.endswith("end it, or set BTC_KAFKA_UI_PORT to another port")

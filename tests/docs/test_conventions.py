@@ -87,7 +87,8 @@ def test_checks_that_return_a_reason_are_called_so() -> None:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and re.match(r"(is|has|can)_|(alive|ready|healthy)$", node.name)
-        and not (isinstance(node.returns, ast.Name) and node.returns.id == "bool")
+        and isinstance(node.returns, ast.Name)
+        and node.returns.id == "str"
     ]
     assert found == []
 

@@ -1,6 +1,5 @@
 """The WebSocket connection at its transport."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,9 +56,8 @@ class FakeProtocol:
 
 
 def connection(transport: FakeTransport, state: State = State.OPEN) -> Any:
-    made: Any = SimpleNamespace(transport=transport, conn=FakeProtocol(state))
-    for name in ("write_messages", "close", "abort"):
-        setattr(made, name, getattr(ExchangeWebSocketProtocol, name).__get__(made))
+    made: Any = object.__new__(ExchangeWebSocketProtocol)
+    made.transport, made.conn, made.close_sent, made.disconnected = transport, FakeProtocol(state), False, False
     return made
 
 

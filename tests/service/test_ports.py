@@ -30,7 +30,7 @@ def test_the_reason_of_a_taken_port_names_holder_and_remedy() -> None:
         reason = ports.taken_reason(port, "API", "BTC_API_PORT")
     assert reason.startswith(f"port {port} (API) is taken by ")
     assert f"(pid {os.getpid()})" in reason
-    assert reason.endswith("stop it, or set BTC_API_PORT to another port")
+    assert reason.endswith("end it, or set BTC_API_PORT to another port")
 
 
 def test_a_free_port_and_port_zero_have_no_reason() -> None:
