@@ -29,7 +29,7 @@ def test_horizons_must_rise(horizons: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_settings_are_frozen() -> None:
-    """Nobody turns a knob while the house runs."""
+    """Settings do not change while a process runs."""
     with pytest.raises(ValidationError):
         Settings().speed = 2.0  # type: ignore[misc]
 

@@ -99,7 +99,7 @@ def test_late_trades_count_in_the_second_that_brought_them() -> None:
 
 
 def test_columns_of_different_length_are_named() -> None:
-    """Whoever reads the dead letter learns the symbol and the column."""
+    """The dead letter names the symbol and the column."""
     with pytest.raises(ValueError, match="ticks of BTCUSDT: price has 2 values, quantity 1"):
         bar(Ticks(trades=Trades(price=[1.0, 2.0], quantity=[1.0], buyer_maker=[True, True])))
 

@@ -52,6 +52,6 @@ def test_the_builder_sees_only_what_is_copied() -> None:
 
 
 def test_no_address_of_this_or_any_network_is_in_the_dockerfile() -> None:
-    """Where packages come from is said by whoever builds, in pip's own configuration."""
+    """The builder says where packages come from, in pip's own configuration."""
     assert not re.search(r"https?://(?!127\.0\.0\.1)", DOCKERFILE)
     assert "index-url" not in DOCKERFILE

@@ -47,7 +47,7 @@ def test_two_runs_of_one_branch_do_not_race(file: Path) -> None:
 
 @each
 def test_actions_are_pinned_by_commit(file: Path) -> None:
-    """A tag can be moved by whoever takes over an action; a commit cannot. The version stands beside it."""
+    """A tag can be moved, a commit cannot. The version is named in a comment."""
     used = re.findall(r"uses: (\S+)(.*)", file.read_text(encoding="utf-8"))
     for action, comment in used:
         if not action.startswith("./"):

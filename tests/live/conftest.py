@@ -1,4 +1,4 @@
-"""The embedded Kafka of a test session. What leaves: `kafka`, its address; `broker`, the node; `prefix` for topics."""
+"""The embedded Kafka of a test session: `kafka`, its address; `broker`, the node; `prefix` for topics."""
 
 import hashlib
 from collections.abc import Iterator
