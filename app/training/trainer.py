@@ -7,6 +7,7 @@ is worse than naive is demoted.
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -39,6 +40,10 @@ RETRY_S, DECIDE_S = 30.0, 10.0
 log = logger("train")
 
 
+class TrainingStoppedError(RuntimeError):
+    """The process stops while a model is being trained."""
+
+
 async def run(settings: Settings, process_status: ProcessStatus) -> None:
     """Train at the start and every `train_every_s`, and change roles by live scores, until cancelled."""
     os.nice(10)  # the worker's latency comes first
@@ -61,6 +66,7 @@ class Trainer:
         self._settings = settings
         self._status = process_status
         self._symbols = settings.symbols[:MAX_SYMBOLS]
+        self._is_stopping = threading.Event()
         self.data = TrainingData(LiveHistory(self._symbols, settings.train_history_s))
         for release in releases.packaged():
             self.data.registry.update(release)
@@ -72,6 +78,8 @@ class Trainer:
 
     def report_progress(self, figures: dict[str, float], text: str) -> None:
         """Show the figures of a running training; called from its thread."""
+        if self._is_stopping.is_set():
+            raise TrainingStoppedError
         self._status.progress = {**self._status.progress, **figures}
         self.report(text)
 
@@ -117,7 +125,11 @@ class Trainer:
             origin=origin(history, self._settings.source),
         )  # fmt: skip
         started = time.monotonic()
-        trained = await asyncio.to_thread(train, history, plan, self.report_progress)
+        try:
+            trained = await asyncio.to_thread(train, history, plan, self.report_progress)
+        except asyncio.CancelledError:
+            self._is_stopping.set()  # a thread cannot be cancelled: it ends at its next epoch
+            raise
         self._status.progress = {**self._status.progress, "training_s": time.monotonic() - started}
         return challenger(trained, end, self._settings.release_ttl_s)
 

@@ -1,5 +1,6 @@
 """The trainer: what it releases, and what it waits for."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -59,3 +60,16 @@ async def test_a_failed_training_shows_its_reason_in_the_heartbeat() -> None:
     with stamina.set_testing(True, attempts=1), pytest.raises(TrainingError):
         await trainer.run_training(sender)
     assert status.note.startswith("no new model yet: http://127.0.0.1:1/api/v3/time does not answer: ")
+
+
+async def test_a_training_ends_at_its_next_epoch_when_the_process_stops() -> None:
+    """A thread cannot be cancelled, and the process waits for it: without this a stop takes as long as a training."""
+    trainer = Trainer(Settings(symbols=("BTCUSDT",), train_epochs=10_000), ProcessStatus())
+    training = asyncio.create_task(trainer.train_once(Binance(0, 4000).klines(3600)))
+    while "training_s" not in trainer._status.progress and "epoch" not in trainer._status.progress:
+        await asyncio.sleep(0.05)
+    training.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await training
+    async with asyncio.timeout(20):
+        await asyncio.get_running_loop().shutdown_default_executor()
