@@ -4,7 +4,7 @@ from typing import Any
 
 from app import metrics
 from app.clock import wall_ms
-from app.domain.messages import feature_batch
+from app.domain.batch_builders import feature_batch
 from app.domain.windows import SymbolWindows
 from app.kafka import topics
 from app.logs import logger

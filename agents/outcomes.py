@@ -3,8 +3,8 @@
 from typing import Any
 
 from app.clock import wall_ms
+from app.domain.batch_builders import outcome_batch
 from app.domain.forecast import LEVELS
-from app.domain.messages import outcome_batch
 from app.domain.settlement import Settlements
 from app.kafka import topics
 from app.settings import settings

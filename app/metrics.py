@@ -25,7 +25,8 @@ STAGE_LATENCY = Histogram(
 )  # fmt: skip
 BATCHES = Counter("btc_batches_total", "Batches worked on.", ["stage"])
 REPEATED = Counter("btc_repeated_total", "Batches that were true repeats and skipped.", ["stage"])
-ZOMBIE = Counter("btc_zombie_total", "Batches of an older collector generation, refused.", ["stage"])
+# The name on the wire is older than the word; alerts and dashboards use it.
+SUPERSEDED = Counter("btc_zombie_total", "Batches of an older collector generation, refused.", ["stage"])
 DEAD_LETTERS = Counter("btc_dead_letters_total", "Messages set aside.", ["topic"])
 SYMBOLS = Gauge("btc_symbols", "Symbols in the newest batch.", ["partition"])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.clock import wall_ms
 from app.kafka import topics
-from app.up.run_record import read_run
+from app.up.topic_statistics import read_statistics
 from benchmarks import topic_io
 from benchmarks.bench import Bench
 from benchmarks.processes import Processes
@@ -60,7 +60,7 @@ async def _measure(bench: Bench, kafka: str, import_s: float) -> None:
             emptied = [await _kill(bench, processes, feed, empty=True) for _ in range(int(bench.amount(3, 1)))]
             feeding.cancel()
         await topic_io.drain(processes.settings, topics.OUTCOMES, feed.sent, patience_s=60)
-        counts = (await read_run(processes.settings)).seconds()
+        counts = (await read_statistics(processes.settings)).seconds()
     _record(bench, import_s, kept, emptied, counts)
 
 

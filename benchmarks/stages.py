@@ -14,9 +14,9 @@ import msgspec
 from cramjam import zstd
 
 from app import releases
+from app.domain.batch_builders import feature_batch, outcome_batch
 from app.domain.calibration import calibration_of
 from app.domain.forecast import LEVELS
-from app.domain.messages import feature_batch, outcome_batch
 from app.domain.predictions import predict
 from app.domain.settlement import Settlements
 from app.domain.windows import SymbolWindows
@@ -63,7 +63,7 @@ async def _run_steps(count: int) -> StepTimes:
     market, serving = Market(SYMBOLS, TRADES, QUOTES), ServingModels(settings)
     for release in releases.packaged():
         serving.registry.update(release)
-    await serving._swap()  # noqa: SLF001 – the line-up without a Kafka to read releases from
+    await serving._swap()  # noqa: SLF001 – the lineup without a Kafka to read releases from
     windows, settlements = SymbolWindows(), Settlements(settings.horizons_s, LEVELS, settings.scores_halflife_s)
     ticks, features = msgspec.json.Decoder(TickBatch).decode, msgspec.json.Decoder(FeatureBatch).decode
     predictions, learned = msgspec.json.Decoder(PredictionBatch).decode, b""

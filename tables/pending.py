@@ -1,5 +1,5 @@
 """Forecasts that wait for their outcome: `partition/slot` → the packed record of `domain/settlement.py`."""
 
-from app.streaming.table_store import ring_table
+from app.streaming.table_store import rocksdb_table
 
-PENDING = ring_table("pending", help="Forecasts waiting for their outcome, a ring: partition/slot → packed batch.")
+PENDING = rocksdb_table("pending", help="Forecasts waiting for their outcome, a ring: partition/slot → packed batch.")

@@ -1,5 +1,5 @@
 """The bars of the last seconds: `partition/slot` → the packed second of `domain/windows.py`."""
 
-from app.streaming.table_store import ring_table
+from app.streaming.table_store import rocksdb_table
 
-WINDOWS = ring_table("windows", help="Bars of the last seconds, a ring: partition/slot → packed second.")
+WINDOWS = rocksdb_table("windows", help="Bars of the last seconds, a ring: partition/slot → packed second.")

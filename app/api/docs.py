@@ -16,10 +16,9 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from msgspec.structs import replace
 
-from app.api import answers
-from app.api.answers import Api, status_of
 from app.api.encoding import ENCODER, schemas
 from app.api.examples import SECOND, board
+from app.api.responses import ALL, Api, status_of
 
 REF = "#/components/schemas/{name}"
 ABOUT = """\
@@ -119,7 +118,7 @@ def _document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
     found = get_openapi(title=app.title, version=app.version, summary=app.summary, description=ABOUT, routes=app.routes,
                         tags=TAGS, license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"})  # fmt: skip
     components = found.setdefault("components", {})
-    components["schemas"] = schemas(answers.ALL, REF)
+    components["schemas"] = schemas(ALL, REF)
     if keys:
         components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
         found["security"] = [{"key": []}]

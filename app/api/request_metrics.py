@@ -13,7 +13,7 @@ from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
-from app.api.answers import Api
+from app.api.responses import Api
 
 SATISFIED_S = 0.1
 REMEMBERED = 2048

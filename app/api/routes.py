@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api import history
-from app.api.answers import Status, status_of
 from app.api.cache import AnswerCache, Token
 from app.api.docs import responses
 from app.api.history import Span
 from app.api.problems import Problem
 from app.api.request_metrics import RequestMetrics
+from app.api.responses import Status, status_of
 from app.board.board import Board
 from app.board.views import Feed, LatestPredictions, Models, PastBars, PastOutcomes, PastPredictions, Scores
 

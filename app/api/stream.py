@@ -14,11 +14,11 @@ from typing import Literal
 from starlette.websockets import WebSocket
 
 from app import metrics
-from app.api.answers import StreamMessage
 from app.api.client import DIRECT, StarletteTransport, Update, WebSocketClient, WebSocketTransport
 from app.api.encoding import ENCODER
 from app.api.problems import Problem
 from app.api.request_metrics import RequestMetrics
+from app.api.responses import StreamMessage
 from app.board.board import Board
 from app.board.views import ServedPrediction
 

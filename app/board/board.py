@@ -15,12 +15,12 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from app import metrics
-from app.board import columns, feed, latest, quality, status
-from app.board.follower import Follower
+from app.board import columns, feed, latest, scores_and_models, status
 from app.board.records import BoardRecord, check_columns
 from app.board.rings import ALL, Array
 from app.board.state import BoardState
 from app.board.symbols import UnknownSymbolError, partition_of
+from app.board.topic_follower import Follower
 from app.board.views import (
     Feed,
     LatestPredictions,
@@ -172,7 +172,7 @@ class Board:
     def tensorflow(self) -> str:
         """What TensorFlow's model is now: champion, challenger or none."""
         with self._lock:
-            return quality.tensorflow_role(self._state)
+            return scores_and_models.tensorflow_role(self._state)
 
     def exchange_s(self) -> float:
         """Return the exchange's time now, epoch seconds; 0 before the first batch."""
@@ -218,12 +218,12 @@ class Board:
     def scores(self, symbol: str | None = None) -> Scores:
         """Return the running scores of one symbol or of all, and how many forecasts were settled per horizon."""
         with self._lock:
-            return quality.scores(self._state, symbol)
+            return scores_and_models.scores(self._state, symbol)
 
     def models(self) -> Models:
         """Return the champion, TensorFlow's role, the models that forecast now, and every release, newest first."""
         with self._lock:
-            return quality.models(self._state)
+            return scores_and_models.models(self._state)
 
     def feed(self) -> Feed:
         """Return each symbol's newest second, flags, completeness and gaps, and the collectors' progress."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.board.history import flags_of
 from app.board.rings import Array, Ring
-from app.board.state import LATE_AFTER_MS, BoardState
+from app.board.state import HEARTBEAT_TIMEOUT_MS, BoardState
 from app.board.symbols import age_s
 from app.board.views import Feed, Gap, SymbolFeed
 
@@ -17,7 +17,12 @@ NEWEST_GAPS = 20
 def feed(state: BoardState, wall_ms: float) -> Feed:
     """Return every symbol's feed, and what the collectors report of theirs."""
     collectors = [
-        {"instance": beat.instance, "alive": wall_ms - beat.at_ms < LATE_AFTER_MS, "note": beat.note, **beat.progress}
+        {
+            "instance": beat.instance,
+            "alive": wall_ms - beat.at_ms < HEARTBEAT_TIMEOUT_MS,
+            "note": beat.note,
+            **beat.progress,
+        }
         for (process, _), beat in sorted(state.heartbeats.items())
         if process == "collector"
     ]

@@ -7,7 +7,7 @@ Every kind of answer has a version, which rises when something changed for it.
 from collections import Counter, OrderedDict, deque
 
 from app import metrics
-from app.board.exchange_time import Durations, ExchangeTime
+from app.board.exchange_time_estimate import Durations, ExchangeTime
 from app.board.history import BoardHistory, ForecastShape
 from app.board.records import Bars, BoardRecord, Release
 from app.domain.acceptance import refusal_reason
@@ -16,7 +16,7 @@ from app.records import Batch, DeadLetter, Heartbeat, OutcomeBatch, PredictionBa
 from app.settings import Settings
 
 RELEASES = 200  # the newest ones
-LATE_AFTER_MS = 15_000.0
+HEARTBEAT_TIMEOUT_MS = 15_000.0
 FORGOTTEN_AFTER_MS = 3_600_000.0  # a process that fell silent so long ago is no longer listed
 SCORE_BYTES = 1_200  # one Score in memory, measured
 RESOURCES = ("at_ms", "cpu_percent", "rss_mb", "net_sent_mb", "net_received_mb", "disk_read_mb", "disk_written_mb")
@@ -80,7 +80,7 @@ class BoardState:
     def _is_superseded(self, batch: Batch) -> bool:
         key = (type(batch), batch.partition)
         if refusal_reason(batch, last_generation=self._generations.get(key, 0)):
-            metrics.ZOMBIE.labels(stage="board").inc()
+            metrics.SUPERSEDED.labels(stage="board").inc()
             return True
         self._generations[key] = batch.generation
         return False

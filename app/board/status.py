@@ -3,9 +3,9 @@
 import msgspec
 import numpy as np
 
-from app.board.quality import tensorflow_role
 from app.board.rings import Array
-from app.board.state import LATE_AFTER_MS, RESOURCES, BoardState
+from app.board.scores_and_models import tensorflow_role
+from app.board.state import HEARTBEAT_TIMEOUT_MS, RESOURCES, BoardState
 from app.board.symbols import age_s
 from app.board.views import Availability, BoardSize, Dead, DeadLetters, Process, SystemStatus
 
@@ -78,7 +78,7 @@ def processes(state: BoardState, wall_ms: float) -> list[Process]:
     return [
         Process(
             **msgspec.structs.asdict(beat),
-            alive=wall_ms - beat.at_ms < LATE_AFTER_MS,
+            alive=wall_ms - beat.at_ms < HEARTBEAT_TIMEOUT_MS,
             age_s=round((wall_ms - beat.at_ms) / 1000.0, 1),
         )
         for _, beat in sorted(state.heartbeats.items())

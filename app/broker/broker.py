@@ -16,10 +16,10 @@ from filelock import FileLock, Timeout
 
 from app.broker import data_folder
 from app.broker.aot_cache import aot_cache
+from app.broker.failure_reasons import BrokerError, folder_in_use_reason
 from app.broker.jars import Say, class_path
 from app.broker.java_process import JavaProcess
 from app.broker.node import process_end_reason, start_node
-from app.broker.reasons import BrokerError, folder_in_use_reason
 from app.service import ports
 
 __all__ = ["Broker", "BrokerError", "run"]

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.broker.reasons import BrokerError, damaged_reason, disk_full_reason
+from app.broker.failure_reasons import BrokerError, damaged_reason, disk_full_reason
 from app.kafka.clients import MAX_MESSAGE_BYTES
 from app.service.ports import LOOPBACK
 

@@ -21,7 +21,7 @@ from jgo.maven import MavenContext, PythonResolver
 from jgo.parse import Coordinate
 from requests import RequestException
 
-from app.broker.reasons import BrokerError, disk_full_reason
+from app.broker.failure_reasons import BrokerError, disk_full_reason
 
 KAFKA = "4.3.0"
 COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA}", "org.slf4j:slf4j-simple:1.7.36")

@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.broker import data_folder
+from app.broker.failure_reasons import BrokerError, exit_reason, killed_reason
 from app.broker.java_process import JavaProcess
-from app.broker.reasons import BrokerError, exit_reason, killed_reason
 from app.service import ports
 
 START_TIMEOUT_S = 120.0  # after a kill, Kafka checks logs of many gigabytes

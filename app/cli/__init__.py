@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli import up, processes, topics, machine, models  # isort: skip – in the order of --help
+from app.cli import up, processes, topics, diagnostics, models  # isort: skip – in the order of --help
 from app.cli.typer_app import EXAMPLES, cli, console
 
-__all__ = ["EXAMPLES", "cli", "machine", "main", "models", "processes", "topics", "up"]
+__all__ = ["EXAMPLES", "cli", "diagnostics", "main", "models", "processes", "topics", "up"]
 
 
 def _version(wanted: bool) -> None:

@@ -41,7 +41,7 @@ def exchange(
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
 ) -> None:
     """Serve the emulated exchange: Binance's WebSocket and REST on loopback, synthetic or from a recording."""
-    from app.exchange import run
+    from app.emulator import run
 
     code = run(synthetic_seed=synthetic, replay_files=replay or (), symbols=symbols, martingale=martingale,
                    ticks_per_s=ticks_per_s, speed=speed, host=host, port=port)  # fmt: skip

@@ -26,7 +26,7 @@ def up(
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Start the dashboard and the Kafka UI too.")] = True,
 ) -> None:
     """Run everything on this machine, from the exchange to the charts; Ctrl-C stops it."""
-    from app.broker.reasons import BrokerError
+    from app.broker.failure_reasons import BrokerError
     from app.kafka.topics import TopicError
     from app.service.lifecycle import StartupError
     from app.up.local_stack import RunOptions
@@ -80,8 +80,8 @@ def _symbols(text: str, source: "TickSource") -> tuple[str, ...]:
     if text:
         return tuple(name.strip().upper() for name in text.split(",") if name.strip())
     if source.kind == "replay":
-        from app.exchange.market_source import MarketSourceError
-        from app.exchange.replay import replay
+        from app.emulator.market_source import MarketSourceError
+        from app.emulator.replay import replay
 
         try:
             return tuple(replay(source.files).symbols)

@@ -61,12 +61,12 @@ class _BookTicker(msgspec.Struct):
     a: str
     A: str
 
-    def quote(self, at_ms: int) -> Quote:
-        """Return it as the domain's quote, `at_ms` the exchange's clock at its receipt."""
+    def quote(self, exchange_ms: int) -> Quote:
+        """Return it as the domain's quote, `exchange_ms` the exchange's clock at its receipt."""
         bid, ask = _positive(self.b), _positive(self.a)
         if bid > ask:
             raise MalformedError(f"bid {self.b} above ask {self.a}")
-        return Quote(self.s, _count(self.u), at_ms, bid, _size(self.B), ask, _size(self.A))
+        return Quote(self.s, _count(self.u), exchange_ms, bid, _size(self.B), ask, _size(self.A))
 
 
 _frame = msgspec.json.Decoder(_Frame)
@@ -75,7 +75,7 @@ _book_ticker = msgspec.json.Decoder(_BookTicker)
 _SHUTDOWN = ShutdownNotice()
 
 
-def decode(raw: str | bytes, at_ms: int) -> Event | ShutdownNotice | None:
+def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
     """Return the trade, quote or notice in a frame, or None for any other frame (an answer, another stream).
 
     Raises:
@@ -88,7 +88,7 @@ def decode(raw: str | bytes, at_ms: int) -> Event | ShutdownNotice | None:
             row = _agg_trade.decode(frame.data)
             return row.trade(row.s)
         if frame.stream.endswith(BOOK_TICKER):
-            return _book_ticker.decode(frame.data).quote(at_ms)
+            return _book_ticker.decode(frame.data).quote(exchange_ms)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedError(str(error)) from error
     # {"e":"serverShutdown","E":1770123456789}, ten minutes before the connection closes

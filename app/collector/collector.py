@@ -10,7 +10,7 @@ import asyncio
 
 from aiokafka.errors import KafkaError
 
-from app.collector import exchange_clock
+from app.collector import clock_sync
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.group_membership import GroupMembership
 from app.collector.market_data import MarketData
@@ -77,7 +77,7 @@ class Collector:
     async def _run_clock(self) -> None:
         # An emulator's replay waits for its first listener: its clock says nothing before the first frame.
         await self._market.first_frame.wait()
-        await exchange_clock.run(self._settings, self._rest, self._market.update_clock)
+        await clock_sync.run(self._settings, self._rest, self._market.update_clock)
 
     async def _run_memberships(self) -> None:
         await keep_running(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from app.clock import wall_ms
-from app.collector.python_binance import StreamSocket
+from app.collector.python_binance_fixes import StreamSocket
 
 OnFrame = Callable[[str | bytes, float], bool]  # frame, wall ms → true: the exchange will close this connection
 OPEN_TIMEOUT_S = 10.0

@@ -14,7 +14,7 @@ from aiohttp import ClientError
 from app.clock import Clock, wall_ms
 from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
 from app.collector.endpoints import endpoints
-from app.collector.python_binance import REQUEST_ERRORS, block_s, rest_client, used_weight
+from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
 from app.domain.ticks import Trade
 from app.logs import logger
 from app.retry import error_reason

@@ -26,7 +26,7 @@ WRITERS_AND_READERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "features": (("features",), ("predictions", "board", "trainer", "archive")),
     "predictions": (("predictions",), ("outcomes", "board", "archive")),
     "outcomes": (("outcomes",), ("board", "trainer", "archive", "inspection")),
-    "models": (("trainer", "models"), ("ensemble", "board", "trainer", "inspection")),
+    "models": (("trainer", "models"), ("worker", "board", "trainer", "inspection")),
     "status": (("heartbeat",), ("board", "inspection")),
     "dead": (("worker",), ("board", "inspection")),
 }

@@ -50,7 +50,7 @@ def admit(stage: str, event: EventT, last: int | None) -> bool:
         raise ImplausibleError(reason)
     refusal = refusal_reason(batch, last_second=last, last_generation=before.generation if before else 0)
     if refusal:
-        (metrics.REPEATED if refusal == "repeated" else metrics.ZOMBIE).labels(stage).inc()
+        (metrics.REPEATED if refusal == "repeated" else metrics.SUPERSEDED).labels(stage).inc()
     return not refusal
 
 

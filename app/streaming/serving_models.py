@@ -151,7 +151,7 @@ class ServingModels:
             ModelEntry(release.id, release.kind, role, timed(release.kind, model))
             for release, role, model in self._running
         ]
-        champion = [runner for runner in models if runner.role == "champion"]
+        champion = [entry for entry in models if entry.role == "champion"]
         flags: tuple[str, ...] = ()
         if not champion:
             metrics.FALLBACK.inc()
@@ -161,7 +161,7 @@ class ServingModels:
         baselines = [ModelEntry("naive", "naive", "baseline" if champion else "champion", timed("naive", self._naive))]
         if self._ridge is not None:
             baselines.append(ModelEntry("ridge", "ridge", "baseline", timed("ridge", self._ridge)))
-        challengers = [runner for runner in models if runner.role != "champion"]
+        challengers = [entry for entry in models if entry.role != "champion"]
         return ModelLineup((*champion, *baselines, *challengers), self._settings.horizons_s, flags)
 
 

@@ -1,4 +1,6 @@
-"""Faust tables in RocksDB with bounded memory, used as rings of one slot per second.
+"""Faust tables in RocksDB with bounded memory, and the ring of one slot per second that two of them hold.
+
+`windows` and `pending` are rings; `scores` has one record per partition.
 
 RocksDB's defaults would take 2 GiB of block cache per table and partition. The changelogs are in `app/kafka/topics.py`.
 """
@@ -19,7 +21,7 @@ ROCKSDB = {
 }
 
 
-def ring_table(name: str, *, help: str) -> faust.Table:  # noqa: A002 – Faust's own word
+def rocksdb_table(name: str, *, help: str) -> faust.Table:  # noqa: A002 – Faust's own word
     """Return a table of bytes by bytes, co-partitioned with the topics."""
     return app.Table(
         name,

@@ -13,10 +13,10 @@ from app.domain import feature_history
 from app.domain.artifact import pack
 from app.domain.bars import CHANNELS, Floats, second_bars
 from app.domain.symbol_series import SymbolSeries
-from app.exchange.columns import QuoteColumns, Scale, TradeColumns
-from app.exchange.instruments import Instrument, instruments
-from app.exchange.order_flow import simulate_minute, simulate_quotes
-from app.exchange.price_process import EPOCH_S, HOUR_S, PriceProcess, simulate_hour
+from app.emulator.columns import QuoteColumns, Scale, TradeColumns
+from app.emulator.instruments import Instrument, instruments
+from app.emulator.order_flow import simulate_minute, simulate_quotes
+from app.emulator.price_process import EPOCH_S, HOUR_S, PriceProcess, simulate_hour
 from app.records import Quotes, Ticks, Trades
 from app.training.evaluation import Evaluation
 from app.training.pipeline import ProgressCallback, TrainingPlan, train

@@ -6,27 +6,27 @@ from typing import Any
 import numpy as np
 
 from app.up.local_stack import LocalStack
-from app.up.run_record import RunRecord
 from app.up.stream_client import StreamClient
+from app.up.topic_statistics import TopicStatistics
 
 
-def report(stack: LocalStack, run: RunRecord, client: StreamClient) -> dict[str, Any]:
+def report(stack: LocalStack, found: TopicStatistics, client: StreamClient) -> dict[str, Any]:
     """Return the report of a run that has ended, as `--report` writes it."""
     children = stack.supervisor.children.values()
     result: dict[str, Any] = {
         "source": stack.settings.source,
         "speed": stack.settings.speed,
         "symbols": list(stack.settings.symbols),
-        "seconds": run.seconds(),
+        "seconds": found.seconds(),
         "latency_ms": {
-            "features": spread_ms(run.features_ms),
-            "prediction": spread_ms(run.prediction_ms),
+            "features": spread_ms(found.features_ms),
+            "prediction": spread_ms(found.prediction_ms),
             "websocket": spread_ms(client.latencies_ms),
         },
-        "models": run.models,
+        "models": found.models,
         "restarts": {child.name: child.restarts for child in children},
         "recovery_s": stack.recovery_s,
-        "errors": dict(run.errors),
+        "errors": dict(found.errors),
         "resources": {
             child.name: {"rss_mb": round(child.rss_mb, 1), "cpu_s": round(child.cpu_before_s + child.cpu_s, 1)}
             for child in children

@@ -11,8 +11,8 @@ import httpx
 from app.kafka import topics
 from app.up.local_stack import LocalStack
 from app.up.report import report
-from app.up.run_record import newest_seconds, read_run
 from app.up.stream_client import StreamClient
+from app.up.topic_statistics import newest_seconds, read_statistics
 
 DRAIN_PATIENCE_S = 30.0
 LAST_HEARTBEATS_S = 5.0
@@ -26,7 +26,7 @@ async def unattended(stack: LocalStack, client: StreamClient) -> dict[str, Any]:
     await stack.supervisor.stop("collector")
     await _drain(stack)
     await asyncio.sleep(LAST_HEARTBEATS_S)  # they carry the newest error counts
-    result = report(stack, await read_run(stack.settings), client)
+    result = report(stack, await read_statistics(stack.settings), client)
     if stack.options.report:
         await asyncio.to_thread(stack.options.report.write_text, json.dumps(result, indent=2) + "\n")
     return result

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from app.api import answers
+from app.api import responses
 from app.api.application import ROUTES
 from app.api.encoding import decode
 
@@ -34,7 +34,7 @@ async def test_every_route_has_a_summary_a_description_an_example_and_problems(d
 
 async def test_every_example_has_the_documented_shape(document: Document) -> None:
     """Examples are real answers, so they decode."""
-    views = {view.__name__: view for view in answers.ALL}
+    views = {view.__name__: view for view in responses.ALL}
     for path in document["paths"].values():
         good = path["get"]["responses"]["200"]["content"]["application/json"]
         view = views[good["schema"]["$ref"].rsplit("/", 1)[1]]

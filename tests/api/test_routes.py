@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.api import answers, create_app, examples
+from app.api import create_app, examples, responses
 from app.api.encoding import decode
 from app.api.examples import SECOND
 from app.board import views
@@ -23,7 +23,7 @@ ASKED: dict[str, type[msgspec.Struct]] = {
     "/v1/scores": views.Scores,
     "/v1/models": views.Models,
     "/v1/feed": views.Feed,
-    "/v1/status": answers.Status,
+    "/v1/status": responses.Status,
 }
 
 

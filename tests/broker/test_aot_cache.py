@@ -7,7 +7,7 @@ import pytest
 
 from app.broker import aot_cache as module
 from app.broker.aot_cache import aot_cache
-from app.broker.reasons import BrokerError
+from app.broker.failure_reasons import BrokerError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.broker import data_folder
-from app.broker.reasons import BrokerError
+from app.broker.failure_reasons import BrokerError
 
 META = "#\ncluster.id=abc\ndirectory.id=def\nnode.id=1\nversion=1\n"
 SEGMENT = "00000000000000000000.log"

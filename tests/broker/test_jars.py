@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from app.broker import jars as broker_jars
+from app.broker.failure_reasons import BrokerError
 from app.broker.jars import class_path
-from app.broker.reasons import BrokerError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.broker import node
-from app.broker.reasons import BrokerError
+from app.broker.failure_reasons import BrokerError
 from app.service import ports
 
 

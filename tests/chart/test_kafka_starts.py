@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.broker.reasons import BrokerError
+from app.broker.failure_reasons import BrokerError
 from app.kafka import topics
 from app.service.lifecycle import wait_for_topics
 from app.settings import Settings

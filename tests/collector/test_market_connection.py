@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.collector.market_connection import LONGEST_IDLE_S, SHORTEST_IDLE_S, IdleTimeout, MarketConnection
-from app.collector.python_binance import StreamSocket
+from app.collector.python_binance_fixes import StreamSocket
 
 NOTICE = "the exchange will close this connection"
 

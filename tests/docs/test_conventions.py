@@ -19,7 +19,7 @@ METAPHORS = re.compile(rf"(?:^|_)({'|'.join(WORDS)})(?:_|$)")
 PRIVATE = {
     "app/streaming/faust_fixes.py",
     "app/kafka/aiokafka_fixes.py",
-    "app/collector/python_binance.py",
+    "app/collector/python_binance_fixes.py",
     "app/service/uvicorn_fixes.py",
     "app/reference/metrics.py",  # the labels of a metric, for the documentation alone
 }

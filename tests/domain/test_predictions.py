@@ -8,9 +8,9 @@ import pytest
 
 from app.domain import features
 from app.domain.baselines import default_z, naive
+from app.domain.batch_builders import feature_batch
 from app.domain.calibration import Calibration, CalibrationRecord
 from app.domain.forecast import LEVELS
-from app.domain.messages import feature_batch
 from app.domain.predictions import ModelEntry, ModelLineup, feature_rows, predict
 from app.domain.windows import SymbolWindows
 from app.records import FeatureBatch, TickBatch

@@ -43,7 +43,7 @@ def test_a_demoted_champion_is_followed_by_the_one_before() -> None:
 
 
 def test_a_compacted_topic_gives_the_same_registry_as_all_its_records() -> None:
-    """Only the newest record of each id is left, in order; champion and line-up are the same."""
+    """Only the newest record of each id is left, in order; champion and lineup are the same."""
     shuffled = random.Random(5)
     for _ in range(200):
         roles_in_order: list[Role] = [shuffled.choice(["champion", "challenger", "retired"]) for _ in range(9)]  # type: ignore[misc]

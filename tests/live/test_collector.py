@@ -17,8 +17,8 @@ from app.clock import wall_ms
 from app.collector.collector import Collector
 from app.collector.ticks_log import tail_of
 from app.domain.acceptance import refusal_reason
-from app.exchange import Exchange, replay
-from app.exchange.fault_injection import Fault
+from app.emulator import Exchange, replay
+from app.emulator.fault_injection import Fault
 from app.kafka.reading import read_topic
 from app.kafka.topics import TICKS
 from app.metrics import TICKS_RECONNECTS

@@ -13,8 +13,8 @@ from app.collector.binance_messages import decode
 from app.collector.market_streams import MarketStreams
 from app.collector.rest_client import RestClient
 from app.domain.ticks import Quote, Trade
-from app.exchange import Exchange, replay
-from app.exchange.fault_injection import Fault
+from app.emulator import Exchange, replay
+from app.emulator.fault_injection import Fault
 from app.metrics import TICKS_RECONNECTS
 from app.settings import Settings
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from app.archive import query
-from app.exchange import Exchange, replay
+from app.emulator import Exchange, replay
 from app.kafka import topics
 from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
 from benchmarks import topic_io

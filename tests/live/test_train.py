@@ -10,8 +10,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from app.domain.promotion import LONGEST_HORIZON_S
-from app.exchange.server import Exchange, serve
-from app.exchange.synthetic import synthetic
+from app.emulator.server import Exchange, serve
+from app.emulator.synthetic import synthetic
 from app.kafka import topics
 from app.kafka.clients import assigned_consumer, producer
 from app.kafka.reading import topic_partitions

@@ -14,9 +14,9 @@ import pytest
 from app import records, releases
 from app.domain.artifact import unpack
 from app.domain.baselines import naive
+from app.domain.batch_builders import feature_batch, outcome_batch
 from app.domain.features import SCHEMA
 from app.domain.forecast import LEVELS
-from app.domain.messages import feature_batch, outcome_batch
 from app.domain.predictions import ModelEntry, ModelLineup, predict
 from app.domain.settlement import Settlements
 from app.domain.tick_batcher import TickBatcher
@@ -36,8 +36,8 @@ def records_of_ten_seconds() -> Iterator[Record]:
     """Yield records of every topic as the code makes them from ten seconds of one symbol."""
     cutter, windows, settlements = TickBatcher(2, ("BTCUSDT",), START), SymbolWindows(), Settlements(HORIZONS_S, LEVELS)
     (release,) = releases.packaged()
-    runner = ModelEntry("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
-    line_up = ModelLineup((runner,), HORIZONS_S, ("fallback",))
+    entry = ModelEntry("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
+    lineup = ModelLineup((entry,), HORIZONS_S, ("fallback",))
     for second in range(START, START + 10):
         price = 60_000.0 + second % 3
         cutter.add(Quote("BTCUSDT", second, second * 1000, price - 0.5, 2.0, price + 0.5, 3.0))
@@ -45,7 +45,7 @@ def records_of_ten_seconds() -> Iterator[Record]:
         ticks = cutter.close(closed_ms=second * 1000 + 1050.0, generation=1)
         windows.update(ticks)
         rows = feature_batch(ticks, windows.feature_rows(), second * 1000 + 1054.0)
-        forecasts = predict(rows, line_up, None, second * 1000 + 1060.0)
+        forecasts = predict(rows, lineup, None, second * 1000 + 1060.0)
         yield from (ticks, rows, forecasts)
         yield outcome_batch(forecasts, *settlements.settle(forecasts), second * 1000 + 1064.0)
     yield release

@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from app.archive import query
-from app.broker.reasons import BrokerError
+from app.broker.failure_reasons import BrokerError
 from app.kafka import topics
 from app.service import ports
 from app.settings import Settings
-from app.up.run_record import newest_seconds, read_run
+from app.up.topic_statistics import newest_seconds, read_statistics
 from tests.chart.kafka_nodes import Nodes, kafka_home
 from tests.chart.objects import environment, laid_over, render, values_of, workload
 from tests.rolling.load import RequestLoad, StreamLoad, running
@@ -141,7 +141,7 @@ async def _drain(rollout: Rollout, of: Settings) -> None:
 
 
 async def _nothing_is_lost(rollout: Rollout, of: Settings, stream: StreamLoad) -> None:
-    found = await read_run(of)
+    found = await read_statistics(of)
     counts = found.seconds()
     assert (counts["lost"], counts["settled_twice"], counts["repeated"], found.dead) == (0, 0, 0, 0), counts
     doubled = "SELECT symbol, second FROM ticks_all GROUP BY ALL HAVING count(*) > 1"

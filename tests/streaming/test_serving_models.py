@@ -51,7 +51,7 @@ async def _taken(made: ServingModels, *releases: ModelRelease) -> list[str]:
     for release in releases:
         assert made._update(msgspec.json.encode(release))
     await made._swap()
-    return [f"{runner.id} {runner.role}" for runner in made.lineup(1_750_000_000).entries]
+    return [f"{entry.id} {entry.role}" for entry in made.lineup(1_750_000_000).entries]
 
 
 async def test_without_a_champion_naive_serves_and_says_so(compiled: list[str]) -> None:
@@ -94,7 +94,7 @@ async def test_an_expired_champion_is_flagged(compiled: list[str]) -> None:
 
 
 def test_an_undecodable_release_changes_nothing() -> None:
-    """It is counted, and the line-up stays."""
+    """It is counted, and the lineup stays."""
     made = ServingModels(SETTINGS)
     assert not made._update(b"{")
     assert not made._update(None)
@@ -102,6 +102,6 @@ def test_an_undecodable_release_changes_nothing() -> None:
 
 def test_naive_alone_forecasts_before_any_release() -> None:
     """Its mean is no change."""
-    (runner,) = ServingModels(SETTINGS).lineup(1_750_000_000).entries
-    mean, _quantiles = runner.forecast(np.zeros((1, len(features.NAMES)), np.float32), np.full(1, 1e-4))
+    (entry,) = ServingModels(SETTINGS).lineup(1_750_000_000).entries
+    mean, _quantiles = entry.forecast(np.zeros((1, len(features.NAMES)), np.float32), np.full(1, 1e-4))
     assert not np.any(mean)

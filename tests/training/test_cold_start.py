@@ -7,8 +7,8 @@ import pytest
 
 from app.domain.artifact import unpack
 from app.domain.bars import Channel
-from app.exchange.instruments import instruments
-from app.exchange.price_process import PriceProcess
+from app.emulator.instruments import instruments
+from app.emulator.price_process import PriceProcess
 from app.training.cold_start import START_S, bars_of, make_release, synthetic_series
 
 

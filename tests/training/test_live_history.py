@@ -27,8 +27,8 @@ def batches(series: SymbolSeries, bars: np.ndarray[Any, Any]) -> list[FeatureBat
 
 def test_live_history_equals_the_history_it_was_published_from() -> None:
     """Bars read back from `btc.features` give the same features and mids; repeats change nothing."""
-    from app.exchange.instruments import instruments
-    from app.exchange.price_process import PriceProcess
+    from app.emulator.instruments import instruments
+    from app.emulator.price_process import PriceProcess
     from app.training.cold_start import bars_of
 
     (instrument,) = instruments(("BTCUSDT",))

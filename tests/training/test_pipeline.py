@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.domain.symbol_series import SymbolSeries, examples_of
-from app.exchange.synthetic import synthetic
+from app.emulator.synthetic import synthetic
 from app.training.cold_start import START_S, synthetic_series
 from app.training.pipeline import TrainingError, TrainingPlan, TrainingResult, prepare, train
 from tests.training.conftest import HORIZONS, HOURS, PLAN

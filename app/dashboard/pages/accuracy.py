@@ -4,17 +4,17 @@ import streamlit as st
 
 from app.board.board import Board
 from app.board.views import ScoreRow, SystemStatus
-from app.dashboard import formatting, frame, markup, shared_board, table_rows
+from app.dashboard import formatting, markup, page_layout, shared_board, table_rows
 from app.dashboard.accuracy_charts import coverage_figure, errors_figure, pit_figure, skill_figure
 
 
 def page() -> None:
     """Draw the page."""
     horizons = [f"{horizon} s" for horizon in shared_board.board().horizons_s]
-    with frame.controls():
+    with page_layout.controls():
         st.segmented_control("Horizon", horizons, default=horizons[0], key="horizon", required=True,
                              label_visibility="collapsed", width="content")  # fmt: skip
-    frame.live(draw)
+    page_layout.live(draw)
 
 
 def draw(board: Board, symbol: str, status: SystemStatus) -> None:
@@ -23,7 +23,7 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     found = board.scores(symbol).scores
     if not found:
         first = min(board.horizons_s)
-        frame.message(
+        page_layout.message(
             f"Waiting for the first outcome: a forecast {first} s ahead is settled {first} s after it was made."
         )
         return
@@ -31,17 +31,17 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     _verdicts(board, here, horizon_s)
     left, right = st.columns(2)
     with left:
-        frame.chart(skill_figure(found), "skill", "Skill: less pinball loss than the naive forecast")
+        page_layout.chart(skill_figure(found), "skill", "Skill: less pinball loss than the naive forecast")
     with right:
-        frame.chart(coverage_figure(found), "coverage", "Coverage of the 90 % (●) and 50 % (○) intervals")
+        page_layout.chart(coverage_figure(found), "coverage", "Coverage of the 90 % (●) and 50 % (○) intervals")
     served = next((row for row in here if row.model == board.models().champion), here[0] if here else None)
     left, right = st.columns(2)
     with left:
         if served:
-            frame.chart(pit_figure(served), "pit", f"PIT of {served.model}, {horizon_s} s: outcomes ÷ expected")
+            page_layout.chart(pit_figure(served), "pit", f"PIT of {served.model}, {horizon_s} s: outcomes ÷ expected")
     with right:
         past = board.outcomes(symbol, horizon_s)
-        frame.chart(errors_figure(past), "errors", f"Mean absolute error, {horizon_s} s ahead, over a minute")
+        page_layout.chart(errors_figure(past), "errors", f"Mean absolute error, {horizon_s} s ahead, over a minute")
     st.subheader(f"Scores of {symbol}, {horizon_s} s ahead", anchor=False)
     st.html(markup.table(table_rows.SCORES, table_rows.scores(here), stale=status.stale))
 

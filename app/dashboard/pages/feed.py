@@ -5,15 +5,15 @@ import streamlit as st
 
 from app.board.board import Board
 from app.board.views import PastBars, SymbolFeed, SystemStatus
-from app.dashboard import formatting, frame, markup, table_rows
+from app.dashboard import formatting, markup, page_layout, table_rows
 from app.dashboard.feed_charts import activity_figure, latency_figure
 
 
 def page() -> None:
     """Draw the page."""
-    with frame.controls():
+    with page_layout.controls():
         pass
-    frame.live(draw)
+    page_layout.live(draw)
 
 
 def draw(board: Board, symbol: str, status: SystemStatus) -> None:
@@ -23,9 +23,9 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     st.html(markup.tiles(_tiles(board, symbol, here, bars), stale=here.stale))
     left, right = st.columns(2)
     with left:
-        frame.chart(activity_figure(bars), "activity", f"{symbol}: trades and quotes per second")
+        page_layout.chart(activity_figure(bars), "activity", f"{symbol}: trades and quotes per second")
     with right:
-        frame.chart(latency_figure(status.latency), "latency", "From the second's close, stage by stage")
+        page_layout.chart(latency_figure(status.latency), "latency", "From the second's close, stage by stage")
     st.subheader("Every symbol, the last hour", anchor=False)
     st.html(markup.table(table_rows.FEED, table_rows.feed(feed.symbols)))
     st.subheader("Newest gaps", anchor=False)
@@ -37,7 +37,7 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
 
 def _tiles(board: Board, symbol: str, here: SymbolFeed, bars: PastBars) -> list[table_rows.Tile]:
     found = board.latest(symbol).predictions
-    shown_ms = frame.screen_ms(found[0].closed_ms) if found else None
+    shown_ms = page_layout.screen_ms(found[0].closed_ms) if found else None
     return [
         ("Complete", formatting.percent(here.completeness, 2), "seconds of the last hour without a missing trade"),
         ("Missing", formatting.span(here.missing_s), "seconds that never came"),

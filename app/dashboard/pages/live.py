@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.board.board import Board
 from app.board.views import PastBars, Prediction, SystemStatus
-from app.dashboard import formatting, frame, markup, shared_board, table_rows
+from app.dashboard import formatting, markup, page_layout, shared_board, table_rows
 from app.dashboard.charts import Figure
 from app.dashboard.live_charts import past_band, price_figure
 
@@ -15,12 +15,12 @@ NO_PAST = "no past forecasts"
 def page() -> None:
     """Draw the page."""
     choices = [NO_PAST, *(f"forecast {horizon} s before" for horizon in shared_board.board().horizons_s)]
-    with frame.controls():
+    with page_layout.controls():
         st.segmented_control("Show the last", list(BACK_S), default="5 min", key="back", required=True,
                              label_visibility="collapsed", width="content")  # fmt: skip
         st.selectbox("Past forecasts", choices, key="past", width=230, label_visibility="collapsed",
                      help="what was forecast for each second, so long before: 90 % interval")  # fmt: skip
-    frame.live(draw)
+    page_layout.live(draw)
 
 
 def draw(board: Board, symbol: str, status: SystemStatus) -> None:
@@ -28,13 +28,13 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     found = board.latest(symbol).predictions
     prediction = found[0] if found else None
     if prediction is None or not prediction.forecasts:
-        frame.message(frame.waiting(board, status))
+        page_layout.message(page_layout.waiting(board, status))
         return
     back_s = BACK_S[st.session_state.get("back") or "5 min"]
     bars = board.bars(symbol, back_s)
     stale = bool(prediction.stale)
     st.html(markup.tiles(table_rows.price_tiles(prediction, bars), stale=stale))
-    frame.chart(_figure(board, symbol, prediction, bars, back_s), "price")
+    page_layout.chart(_figure(board, symbol, prediction, bars, back_s), "price")
     if prediction.flags:
         st.html(markup.row(["<span>Flags</span>", markup.flags(prediction.flags)]))
         st.html(markup.meanings(prediction.flags))

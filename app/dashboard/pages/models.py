@@ -4,22 +4,22 @@ import streamlit as st
 
 from app.board.board import Board
 from app.board.views import SystemStatus
-from app.dashboard import formatting, frame, markup, table_rows
+from app.dashboard import formatting, markup, page_layout, table_rows
 from app.dashboard.feed_charts import serving_spans
 
 
 def page() -> None:
     """Draw the page."""
-    with frame.controls():
+    with page_layout.controls():
         pass
-    frame.live(draw)
+    page_layout.live(draw)
 
 
 def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     """Draw one second."""
     models = board.models()
     if not models.running:
-        frame.message(frame.waiting(board, status))
+        page_layout.message(page_layout.waiting(board, status))
         return
     st.html(markup.verdict("dim", formatting.model_line(models.tensorflow, models.champion)))
     past = board.history(symbol)
@@ -35,4 +35,4 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     if models.releases:
         st.html(markup.table(table_rows.RELEASES, table_rows.releases(models.releases[:20])))
     else:
-        frame.message("No release yet: the trainer publishes its first one after it has history to learn from.")
+        page_layout.message("No release yet: the trainer publishes its first one after it has history to learn from.")

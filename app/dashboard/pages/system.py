@@ -5,15 +5,15 @@ import streamlit as st
 from app.board.board import Board
 from app.board.views import SystemStatus
 from app.clock import wall_ms
-from app.dashboard import frame, markup, table_rows
+from app.dashboard import markup, page_layout, table_rows
 from app.dashboard.feed_charts import resources_figure
 
 
 def page() -> None:
     """Draw the page."""
-    with frame.controls():
+    with page_layout.controls():
         pass
-    frame.live(draw)
+    page_layout.live(draw)
 
 
 def draw(board: Board, _symbol: str, status: SystemStatus) -> None:
@@ -23,14 +23,14 @@ def draw(board: Board, _symbol: str, status: SystemStatus) -> None:
     resources = {table_rows.label(beat): board.resources(beat.process, beat.instance) for beat in beats}
     st.subheader("Processes", anchor=False)
     if not beats:
-        frame.message("No process has sent a heartbeat yet.")
+        page_layout.message("No process has sent a heartbeat yet.")
         return
     st.html(markup.table(table_rows.PROCESSES, table_rows.processes(beats, resources, wall_ms())))
     left, right = st.columns(2)
     with left:
-        frame.chart(resources_figure(resources, "cpu_percent", " %"), "cpu", "CPU, percent of one core")
+        page_layout.chart(resources_figure(resources, "cpu_percent", " %"), "cpu", "CPU, percent of one core")
     with right:
-        frame.chart(resources_figure(resources, "rss_mb", " MB"), "memory", "Memory")
+        page_layout.chart(resources_figure(resources, "rss_mb", " MB"), "memory", "Memory")
     if status.dead.last:
         st.subheader("Newest dead letters", anchor=False)
         st.html(markup.table(table_rows.DEAD, table_rows.dead_letters(status.dead.last)))

@@ -1,0 +1,94 @@
+"""Everything the collector relies on inside python-binance, each item with what breaks without it.
+
+`tests/collector/test_python_binance_fixes.py` fails when the library's internals change.
+"""
+
+import logging
+from collections.abc import Callable
+
+from aiohttp import ClientTimeout
+from binance import AsyncClient
+from binance.exceptions import BinanceAPIException, BinanceRequestException, ReadLoopClosed
+from binance.ws.reconnecting_websocket import ReconnectingWebsocket
+
+REQUEST_ERRORS = (BinanceAPIException, BinanceRequestException)
+REQUEST_TIMEOUT_S = 10.0
+
+
+def rest_client(url: str) -> AsyncClient:
+    """Return a client for a REST base such as https://data-api.binance.vision; close it after use.
+
+    - A subclass replaces `API_URL`: the constructor knows only Binance's own hosts. Without it neither the emulator
+      nor the market-data host can be used. Upstream: sammchardy/python-binance#1282 (open).
+    - The constructor stands in for `create()`, which sends two requests first. Without it the collector cannot start
+      while the exchange is down. No upstream issue found.
+    """
+    at_url = type("Client", (AsyncClient,), {"API_URL": f"{url.rstrip('/')}/api"})
+    client: AsyncClient = at_url(session_params={"timeout": ClientTimeout(REQUEST_TIMEOUT_S)})
+    return client
+
+
+def used_weight(client: AsyncClient) -> int:
+    """Return the request weight of the current minute, as the newest answer says; 0 if it does not.
+
+    `response` is the client's newest answer. Without it the budget of 6,000 a minute is not visible. Upstream:
+    sammchardy/python-binance#824 (closed: this is the documented way).
+    """
+    used = client.response.headers.get("X-MBX-USED-WEIGHT-1M", "0")
+    return int(used) if used.isdigit() else 0
+
+
+def block_s(error: Exception, default_s: float) -> float:
+    """Return how long the exchange blocks requests after this error: `Retry-After` of a 418 or 429, otherwise 0.
+
+    `status_code` and `response` of the exception are not documented. Without them a 429 becomes a ban (418). No
+    upstream issue found.
+    """
+    if not isinstance(error, BinanceAPIException) or error.status_code not in {418, 429}:
+        return 0.0
+    after = error.response.headers.get("Retry-After", "")
+    return float(after) if after.isdigit() else default_s
+
+
+class StreamSocket(ReconnectingWebsocket):  # type: ignore[misc]
+    """One WebSocket of a combined stream that gives each raw frame to `on_frame` and never reconnects by itself.
+
+    - `json_loads` is the callback for frames: it returns nothing, so only errors enter the library's queue. Without it
+      every message goes through a queue of 100; its overflow ends the reader and loses what it holds. Upstream:
+      sammchardy/python-binance#1295 and #1016 (open).
+    - `TIMEOUT`: the reader notices `close()` only after its pending read. Without it closing takes up to 10 s.
+      Upstream: sammchardy/python-binance#1584 (open).
+    - `MAX_RECONNECTS`: without it the library reconnects five times to the same endpoint, unseen by `MarketStreams`,
+      which changes the endpoint and waits with jitter. No upstream issue found.
+    - The constructor is called instead of `BinanceSocketManager`, which keeps one socket per path. Without it a
+      connection and its successor cannot overlap. No upstream issue found.
+    - The keyword arguments reach `websockets.connect` (sammchardy/python-binance#1398, merged). Without them
+      `websockets` takes a proxy from the environment and compresses every frame.
+    """
+
+    TIMEOUT = 1.0
+    MAX_RECONNECTS = 0
+
+    def __init__(self, url: str, streams: list[str], on_frame: Callable[[str | bytes], None]) -> None:
+        super().__init__(
+            url=url.rstrip("/") + "/", path=f"streams={'/'.join(streams)}", prefix="stream?",
+            proxy=None, max_queue=4096, compression=None,
+        )  # fmt: skip
+        self._on_frame = on_frame
+        # MarketStreams logs the same errors with the endpoint and the advice.
+        logging.getLogger("binance").setLevel(logging.CRITICAL)
+
+    def json_loads(self, msg: str | bytes) -> None:
+        """Give a raw frame to `on_frame`; the library's reader gets nothing to queue."""
+        self._on_frame(msg)
+
+    async def error(self) -> str:
+        """Wait until the reader fails and return the name of its error.
+
+        `recv()` returns what the reader queued, here only `{"e": "error", "type": …, "m": …}`.
+        """
+        try:
+            error = await self.recv()
+        except ReadLoopClosed:
+            return "reader ended"
+        return str(error.get("type", error))
