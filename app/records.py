@@ -86,7 +86,7 @@ class FeatureBatch(Batch, frozen=True, kw_only=True, gc=False):
 
 
 class Forecast(Record, frozen=True, kw_only=True, gc=False):
-    """What one forecaster says of every symbol, as log returns of the mid over each horizon."""
+    """One forecaster's forecasts for every symbol, as log returns of the mid over each horizon."""
 
     model: str
     kind: Kind
@@ -159,7 +159,7 @@ class OutcomeBatch(Batch, frozen=True, kw_only=True, gc=False):
 
 
 class ModelRelease(Record, frozen=True, kw_only=True, gc=False):
-    """`btc.models`: one release with its artifact. The newest one that says champion serves; the key is the id."""
+    """`btc.models`: one release with its artifact. The newest one with role champion serves; the key is the id."""
 
     id: str
     kind: Kind
@@ -169,7 +169,7 @@ class ModelRelease(Record, frozen=True, kw_only=True, gc=False):
     horizons_s: list[int]
     levels: list[float]
     sha256: str  # of the artifact
-    artifact: bytes  # see domain/model.py; at most 4 MiB
+    artifact: bytes  # see domain/artifact.py; at most 4 MiB
     origin: str = ""  # what it was trained on
     metrics: dict[str, float] = {}  # held-out scores
     expires_ms: float = 0.0  # exchange time after which its forecasts are flagged; 0: never
@@ -203,7 +203,7 @@ class Heartbeat(Record, frozen=True, kw_only=True, gc=False):
 
 
 class DeadLetter(Record, frozen=True, kw_only=True, gc=False):
-    """`btc.dead`: a message nobody could use, with its place and reason."""
+    """`btc.dead`: a message that could not be used, with its topic, partition and offset, and the reason."""
 
     topic: str
     partition: int

@@ -1,4 +1,4 @@
-"""Forecasts that wait for their outcome: `partition/slot` → the packed record of `domain/settlement.py`."""
+"""Forecasts that wait for their outcome: `partition/slot` → the packed record of `domain/pending_forecasts.py`."""
 
 from app.streaming.table_store import rocksdb_table
 

@@ -1,4 +1,4 @@
-"""The bars of the last seconds: `partition/slot` → the packed second of `domain/windows.py`."""
+"""The bars of the last seconds: `partition/slot` → the packed second of `domain/bar_records.py`."""
 
 from app.streaming.table_store import rocksdb_table
 

@@ -1,4 +1,4 @@
-"""Writer of the archive: buffers become files, and a write that fails is retried until the disk takes it."""
+"""Writer of the archive: buffers become files, and a write that fails is retried until it succeeds."""
 
 import asyncio
 import errno
@@ -46,7 +46,7 @@ class Writer:
             await self._compact()
 
     async def write(self, buffer: PartitionBuffer) -> None:
-        """Write a buffer, again and again until it is on disk; the caller reads nothing meanwhile."""
+        """Write a buffer, again until it succeeds; the caller reads nothing meanwhile."""
         await retrying(
             lambda: self._write(buffer), "write the archive", process="archive", on=OSError,
             first_wait_s=FIRST_WAIT_S, longest_wait_s=LONGEST_WAIT_S, on_failure=self._stalled,

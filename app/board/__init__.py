@@ -1,1 +1,1 @@
-"""The board: the one read model of the topics, in memory, in every process that answers people."""
+"""The board: the one read model of the topics, in memory, in the API and dashboard processes."""

@@ -1,4 +1,4 @@
-"""The board: the read model of the topics, in the memory of every process that answers people.
+"""The board: the read model of the topics, in the memory of the API and dashboard processes.
 
 The API and every dashboard hold one of their own: nothing is shared, nothing is invalidated. It follows the topics
 without a consumer group, fills itself from their tails and goes on through restarts of the brokers.

@@ -17,7 +17,7 @@ from app.settings import Settings
 
 RELEASES = 200  # the newest ones
 HEARTBEAT_TIMEOUT_MS = 15_000.0
-FORGOTTEN_AFTER_MS = 3_600_000.0  # a process that fell silent so long ago is no longer listed
+FORGOTTEN_AFTER_MS = 3_600_000.0  # a process without heartbeats for so long is no longer listed
 SCORE_BYTES = 1_200  # one Score in memory, measured
 RESOURCES = ("at_ms", "cpu_percent", "rss_mb", "net_sent_mb", "net_received_mb", "disk_read_mb", "disk_written_mb")
 Prices = tuple[list[list[float]], list[list[list[float]]]]  # expected [S][H], quantiles [S][H][Q]

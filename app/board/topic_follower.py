@@ -1,7 +1,7 @@
 """The board's reader of the topics: no consumer group, for every board reads everything.
 
-At the start it seeks back as many messages as the board holds seconds; then it reads on. When the brokers go away it
-tries again and continues where it was.
+At the start it seeks back as many messages as the board holds seconds; then it reads on. When the brokers cannot be
+reached it tries again and continues where it was.
 """
 
 import asyncio

@@ -25,7 +25,7 @@ class View(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
 
 
 class Horizon(View):
-    """What one model says of one horizon."""
+    """One model's forecast for one horizon."""
 
     horizon_s: int
     due: int
@@ -147,7 +147,7 @@ class RunningModel(View):
 
 
 class Models(View):
-    """Who forecasts now, and every release."""
+    """The models that forecast now, and every release."""
 
     champion: str | None
     tensorflow: str

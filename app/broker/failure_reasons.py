@@ -59,7 +59,7 @@ def exit_reason(lines: Sequence[str], folder: Path, port: int) -> str:
         r"OutOfMemoryError|Could not reserve enough space": f"the embedded Kafka in {folder} ran out of memory; "
         "close other programs and start again",
         r"Permission denied|AccessDenied": f"the embedded Kafka may not write in {folder}; allow it and start again",
-        _DAMAGE: damaged_reason(folder, f"Kafka says “{error}”"),
+        _DAMAGE: damaged_reason(folder, f"Kafka's error: {error}"),
         r"": f"the embedded Kafka in {folder} stopped: {error}; its log is {folder / 'broker.log'}",
     }
     return next(reason for pattern, reason in reasons.items() if re.search(pattern, text))

@@ -75,7 +75,7 @@ class Collector:
             self._partitions.update(event)
 
     async def _run_clock(self) -> None:
-        # An emulator's replay waits for its first listener: its clock says nothing before the first frame.
+        # An emulator's replay waits for its first listener: its clock is undefined before the first frame.
         await self._market.first_frame.wait()
         await clock_sync.run(self._settings, self._rest, self._market.update_clock)
 

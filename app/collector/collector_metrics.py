@@ -29,9 +29,9 @@ class CollectorMetrics:
     """Sums since the start of the process.
 
     `progress`: second (newest written), lag_s (wall time since its end), batches, late_batches, trades, quotes,
-    late, skipped and refilled (trades), missing (ids given up), completeness (1 − absent ÷ passed ids), repeated,
-    close_delay_ms (the newest batch's, from the end of its second to the acknowledgement), partitions, connections,
-    malformed.
+    late, skipped and refilled (trades), missing (ids that could not be fetched), completeness
+    (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its second to the
+    acknowledgement), partitions, connections, malformed.
     """
 
     def __init__(self) -> None:

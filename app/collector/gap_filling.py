@@ -34,10 +34,10 @@ async def fill_gaps(batcher: TickBatcher, symbol: str, rest: RestClient) -> int:
                 filled += await _fill_once(batcher, symbol, rest)
                 _check_filled(ids)
     except (GapsLeftError, *REST_ERRORS) as error:
-        log.warning("gaps in the trade ids are given up", symbol=symbol, ids=ids.open_count, reason=str(error))
+        log.warning("missing trades could not be fetched", symbol=symbol, ids=ids.open_count, reason=str(error))
     missing = sum(batcher.give_up(symbol, start, stop) for start, stop in tuple(ids.gaps))
     if skipped:
-        log.info("skipped trades", symbol=symbol, ids=skipped, refilled=filled, given_up=missing)
+        log.info("skipped trades", symbol=symbol, ids=skipped, refilled=filled, not_fetched=missing)
     return filled
 
 

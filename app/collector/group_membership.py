@@ -69,5 +69,5 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._on_assigned({partition.partition for partition in assigned})
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Wait for the callback before the group goes on: the next replica reads what was written last."""
+        """Wait for the callback before the rebalance continues: the next replica reads what was written last."""
         await self._on_revoked({partition.partition for partition in revoked})

@@ -10,7 +10,7 @@ from app.collector.python_binance_fixes import StreamSocket
 OnFrame = Callable[[str | bytes, float], bool]  # frame, wall ms → true: the exchange will close this connection
 OPEN_TIMEOUT_S = 10.0
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 5.0, 60.0
-GAPS = 50  # a connection without a frame for so many usual gaps is dead
+GAPS = 50  # a connection without a frame for so many usual gaps counts as lost
 
 
 class IdleTimeout:

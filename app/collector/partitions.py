@@ -27,6 +27,7 @@ from app.settings import Settings
 CHECK_EVERY_S = 0.25  # gaps and closable seconds are looked for this often, or earlier
 SHORTEST_SLEEP_S = 0.0005
 MOST_WAITING = 1200  # rounds of batches that may wait for acknowledgements
+SUSPENDED = "this process was suspended longer than the session timeout; its partitions may be reassigned"
 log = logger("collector")
 
 
@@ -114,7 +115,7 @@ class Partitions:
         checked_s = time.monotonic()
         while True:
             if time.monotonic() - checked_s > SESSION_MS / 1000:
-                raise TimeoutError("this process slept, others may have its partitions")
+                raise TimeoutError(SUSPENDED)
             if self._writer.waiting > MOST_WAITING:
                 raise TimeoutError(f"{MOST_WAITING} rounds of batches wait for acknowledgements")
             checked_s = time.monotonic()

@@ -1,6 +1,7 @@
-"""The topic `btc.ticks`, the collector's only memory: batches are written to it, and a partition is resumed from it.
+"""The topic `btc.ticks`, the collector's only persistent state.
 
-A batch is written to its partition explicitly, its key the partition's number; acknowledgements are awaited in order.
+Batches are written to it, and a partition is resumed from its newest one. A batch is written to its
+partition explicitly, its key the partition's number; acknowledgements are awaited in order.
 """
 
 import asyncio

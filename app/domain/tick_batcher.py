@@ -29,7 +29,7 @@ class SymbolBuffer:
     quotes: dict[int, list[Quote]] = field(default_factory=dict)
     update_id: int = -1
     last_id: int = -1  # newest id written
-    missing: int = 0  # ids given up since the last batch
+    missing: int = 0  # ids not fetched since the last batch
 
 
 class TickBatcher:

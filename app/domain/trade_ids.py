@@ -22,7 +22,7 @@ class TradeIds:
         self.gaps = list(gaps or [])  # skipped ids as [start, stop), rising
         self.span = 0  # ids since the beginning, missing ones included
         self.skipped = 0  # ids that were missing at first
-        self.lost = 0  # ids given up
+        self.lost = 0  # ids that could not be fetched
         self._doubts = 0
 
     def is_plausible(self, trade_id: int) -> bool:

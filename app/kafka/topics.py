@@ -1,7 +1,7 @@
 """Every topic of the system, and how it is created and checked on the brokers.
 
-Every topic has one writer. The topics of the pipeline share one partition count and keep the partition number, so that
-one worker has all that belongs to a symbol.
+Every topic of the pipeline has one writer. These topics share one partition count and keep the partition number, so
+that one worker has all that belongs to a symbol.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""HTTP server with graceful shutdown: no client meets a closed connection.
+"""HTTP server with graceful shutdown: no request fails on a closed connection.
 
 A client that keeps its connection would send the next request into one that is just being closed. So a server that
 shuts down still answers for a second, and every answer closes its connection; the client then asks another replica.

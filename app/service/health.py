@@ -19,22 +19,21 @@ from app.service.uvicorn_fixes import EmbeddedServer
 class Checks:
     """Why a process must be restarted, and why it does not work yet; "" where neither is so."""
 
-    stall_reason: Callable[[], str] = lambda: ""  # follows progress, not the mere answer
+    stall_reason: Callable[[], str] = lambda: ""  # from progress: a process that answers may still be stuck
     not_ready_reason: Callable[[], str] = lambda: ""
 
 
 def pages(checks: Checks) -> Starlette:
-    """Return `/healthz`, `/readyz` and `/metrics`; the checks run in the server's loop, whose things they look at.
+    """Return `/healthz`, `/readyz` and `/metrics`; the checks run in the server's event loop.
 
-    Never as plain functions: Starlette runs those in a thread, where Faust, asked for a part it has not made yet, makes
-    it on a loop of that thread, which never turns. The worker then waits for its tables for ever.
+    The routes are coroutines: Starlette runs plain functions in a thread, and there Faust would create its lazy parts
+    on an event loop that never runs. The worker would then wait for its tables for ever.
     """
 
     def answer(check: str) -> Callable[[Request], Awaitable[Response]]:
         async def page(_request: Request) -> Response:
-            reason = getattr(
-                checks, check
-            )()  # looked up at each request: a process sets its checks when it has started
+            # Looked up at each request: a process sets its checks when it has started.
+            reason = getattr(checks, check)()
             return PlainTextResponse(reason or "ok", status_code=503 if reason else 200)
 
         return page

@@ -1,6 +1,6 @@
 """The life of every process but the worker: logs, topics, health pages, heartbeats, its work, graceful shutdown.
 
-SIGTERM cancels the work, which then has the grace period of its supervisor to finish. An error that a person can mend
+SIGTERM cancels the work, which then has the grace period of its supervisor to finish. An error the operator can fix
 ends the process with one line.
 """
 
@@ -23,7 +23,7 @@ log = logger("process")
 
 
 class StartupError(RuntimeError):
-    """An error that a person can mend: the message says what, where and what to do."""
+    """An error the operator can fix: the message says what, where and what to do."""
 
 
 def run(name: str, settings: Settings, work: Work) -> int:
@@ -66,7 +66,7 @@ async def _run(name: str, settings: Settings, work: Work) -> None:
 
 
 async def wait_for_topics(
-    settings: Settings, specs: tuple[topics.TopicSpec, ...] = topics.ALL, patience_s: float = 60.0
+    settings: Settings, specs: tuple[topics.TopicSpec, ...] = topics.ALL, timeout_s: float = 60.0
 ) -> None:
     """Create and check the topics; brokers that are starting get a minute to answer.
 
@@ -74,7 +74,7 @@ async def wait_for_topics(
         topics.TopicError: they do not answer by then, or a topic is not as the pipeline needs it.
 
     """
-    deadline_s = time.monotonic() + patience_s
+    deadline_s = time.monotonic() + timeout_s
     await retrying(
         lambda: topics.ensure(settings, specs), "create the topics", process="startup", on=topics.TopicError,
         unless=lambda _error: time.monotonic() > deadline_s, first_wait_s=0.5, longest_wait_s=1.0,

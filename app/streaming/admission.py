@@ -45,7 +45,7 @@ def admit(stage: str, event: EventT, last: int | None) -> bool:
     partition = event.message.partition
     before = PROGRESS.newest.get((stage, partition))
     if batch.partition != partition:
-        raise ImplausibleError(f"says partition {batch.partition}, came through {partition}")
+        raise ImplausibleError(f"partition field {batch.partition}, received on partition {partition}")
     if reason := implausible_reason(batch, before, wall_ms(), settings().speed):
         raise ImplausibleError(reason)
     refusal = refusal_reason(batch, last_second=last, last_generation=before.generation if before else 0)

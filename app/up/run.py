@@ -24,7 +24,7 @@ from app.up.stream_client import StreamClient
 from app.up.supervisor import Supervisor
 from app.up.unattended import unattended
 
-BROKER_PATIENCE_S, WORKER_PATIENCE_S, API_PATIENCE_S, EXCHANGE_PATIENCE_S = 180.0, 120.0, 30.0, 60.0
+BROKER_TIMEOUT_S, WORKER_TIMEOUT_S, API_TIMEOUT_S, EXCHANGE_TIMEOUT_S = 180.0, 120.0, 30.0, 60.0
 
 
 async def run(options: RunOptions, base: Settings, say: Callable[[str], None]) -> dict[str, Any] | None:
@@ -87,7 +87,7 @@ async def _warn_if_unreachable(stack: LocalStack) -> None:
 async def _start_broker(stack: LocalStack) -> None:
     stack.say("Kafka: starting the embedded one")
     await stack.start("broker", "broker", "--data", str(stack.folder / "kafka"))
-    await _wait_for(stack, "broker", lambda: ports.answers(stack.settings.broker_port), BROKER_PATIENCE_S)
+    await _wait_for(stack, "broker", lambda: ports.answers(stack.settings.broker_port), BROKER_TIMEOUT_S)
 
 
 async def _start_exchange(stack: LocalStack) -> None:
@@ -96,14 +96,14 @@ async def _start_exchange(stack: LocalStack) -> None:
     if stack.options.source.kind == "synthetic":
         arguments += ["--symbols", ",".join(stack.settings.symbols)]
     await stack.start("exchange", "exchange", *arguments)
-    await _wait_for(stack, "exchange", lambda: _answers(stack.exchange_port, "/api/v3/ping"), EXCHANGE_PATIENCE_S)
+    await _wait_for(stack, "exchange", lambda: _answers(stack.exchange_port, "/api/v3/ping"), EXCHANGE_TIMEOUT_S)
 
 
 async def _start_serving(stack: LocalStack) -> None:
     await stack.start("worker")
     await stack.start("api")
-    await _wait_for(stack, "worker", lambda: _answers(stack.settings.worker_port, "/readyz"), WORKER_PATIENCE_S)
-    await _wait_for(stack, "api", lambda: _answers(stack.settings.api_port, "/healthz"), API_PATIENCE_S)
+    await _wait_for(stack, "worker", lambda: _answers(stack.settings.worker_port, "/readyz"), WORKER_TIMEOUT_S)
+    await _wait_for(stack, "api", lambda: _answers(stack.settings.api_port, "/healthz"), API_TIMEOUT_S)
 
 
 async def _start_rest(stack: LocalStack) -> None:
@@ -121,14 +121,14 @@ def _answers(port: int, path: str) -> bool:
     return False
 
 
-async def _wait_for(stack: LocalStack, name: str, is_ready: Callable[[], bool], patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
+async def _wait_for(stack: LocalStack, name: str, is_ready: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
     child = stack.supervisor.children[name]
     while not await asyncio.to_thread(is_ready):
         if child.restarts >= 3:
             raise StartupError(f"{name} does not start: {child.ended[-1]} (its log: {child.log})")
         if time.monotonic() > deadline:
-            raise StartupError(f"{name} is not ready after {patience_s:g} s: see {child.log}")
+            raise StartupError(f"{name} is not ready after {timeout_s:g} s: see {child.log}")
         await asyncio.sleep(0.2)
 
 

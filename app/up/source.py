@@ -71,10 +71,10 @@ def parse(text: str) -> TickSource:
     raise TickSourceError(f"exchange {text!r} is not known: use live, synthetic, synthetic:SEED or replay:FILE")
 
 
-def unreachable_reason(rest_url: str, patience_s: float = 4.0) -> str:
+def unreachable_reason(rest_url: str, timeout_s: float = 4.0) -> str:
     """Return "" if the live exchange answers a ping, otherwise the reason in a few words."""
     try:
-        answer = httpx.get(f"{rest_url}/api/v3/ping", timeout=patience_s)
+        answer = httpx.get(f"{rest_url}/api/v3/ping", timeout=timeout_s)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     return "" if answer.status_code == httpx.codes.OK else f"HTTP {answer.status_code}"

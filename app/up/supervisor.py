@@ -19,7 +19,7 @@ import psutil
 
 from app.retry import keep_running
 
-PATIENCE_S = 15.0
+STOP_TIMEOUT_S = 15.0
 STOPPED_LAST = ("exchange", "broker")  # the other processes need them
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 _PR_SET_PDEATHSIG = 1
@@ -87,7 +87,7 @@ class Supervisor:
         return child
 
     async def stop(self, name: str) -> None:
-        """End a process with SIGTERM; kill it when the patience is over."""
+        """End a process with SIGTERM; kill it after the timeout."""
         child = self.children[name]
         watcher = self._watchers.pop(name, None)
         if watcher:
@@ -96,9 +96,9 @@ class Supervisor:
             return
         child.process.terminate()
         try:
-            await asyncio.wait_for(child.process.wait(), PATIENCE_S)
+            await asyncio.wait_for(child.process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
-            self._say(f"{name} does not end within {PATIENCE_S:g} s of SIGTERM: killed")
+            self._say(f"{name} does not end within {STOP_TIMEOUT_S:g} s of SIGTERM: killed")
             child.process.kill()
             await child.process.wait()
 

@@ -14,7 +14,7 @@ from app.up.report import report
 from app.up.stream_client import StreamClient
 from app.up.topic_statistics import newest_seconds, read_statistics
 
-DRAIN_PATIENCE_S = 30.0
+DRAIN_TIMEOUT_S = 30.0
 LAST_HEARTBEATS_S = 5.0
 STATUS_EVERY_S = 10.0
 
@@ -69,8 +69,8 @@ async def _kill(stack: LocalStack, client: StreamClient, name: str) -> None:
 
 
 async def _drain(stack: LocalStack) -> None:
-    """Wait until the newest collected second of every partition is settled, or the patience is over."""
-    deadline = time.monotonic() + DRAIN_PATIENCE_S
+    """Wait until the newest collected second of every partition is settled, or until the timeout."""
+    deadline = time.monotonic() + DRAIN_TIMEOUT_S
     while time.monotonic() < deadline:
         collected = await newest_seconds(stack.settings, topics.TICKS)
         if collected and collected == await newest_seconds(stack.settings, topics.OUTCOMES):

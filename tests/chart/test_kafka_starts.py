@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def _assert_works(nodes: Nodes, **more: Any) -> None:
     with nodes.started():
         of = Settings(kafka_url=nodes.bootstrap, partitions=2, **more)
-        await wait_for_topics(of, topics.ALL, patience_s=45)
+        await wait_for_topics(of, topics.ALL, timeout_s=45)
 
 
 async def test_plain_nodes_start_make_topics_and_stop(home: Path, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ async def test_assigned_partitions_are_paused_and_given_on(consumers: list[FakeC
 
 
 async def test_a_revocation_waits_until_everything_is_written(consumers: list[FakeConsumer]) -> None:
-    """The group goes on only when the callback has returned."""
+    """The rebalance continues only when the callback has returned."""
     written, revoked = asyncio.Event(), list[set[int]]()
 
     async def on_revoked(partitions: set[int]) -> None:

@@ -164,7 +164,7 @@ async def test_metadata_that_kafka_cannot_read_is_one_clear_line(own: Broker) ->
     own.wait()
     (own.data_dir / "data/bootstrap.checkpoint").write_bytes(b"garbage" * 20)
     (own.data_dir / "data/__cluster_metadata-0/quorum-state").write_bytes(b"garbage")
-    with pytest.raises(BrokerError, match=r"damaged: Kafka says .*; remove .* to start afresh") as caught:
+    with pytest.raises(BrokerError, match=r"damaged: Kafka's error: .*; remove .* to start afresh") as caught:
         own.start()
     assert "\n" not in str(caught.value)
 

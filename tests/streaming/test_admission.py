@@ -42,14 +42,14 @@ def test_a_returning_zombie_is_refused() -> None:
 
 
 def test_a_batch_that_was_never_finished_sets_no_generation() -> None:
-    """A batch that is set aside later cannot make zombies of the true ones."""
+    """A batch that is set aside later cannot make the true ones superseded."""
     assert admit("features", _event(_batch(generation=10**9)), None)
     assert admit("features", _event(_batch(generation=4)), None)
 
 
 def test_a_batch_of_another_partition_is_refused() -> None:
-    """The partition it names is the one it came through."""
-    with pytest.raises(ImplausibleError, match="says partition 2, came through 3"):
+    """Its partition field must be the partition it was received on."""
+    with pytest.raises(ImplausibleError, match="partition field 2, received on partition 3"):
         admit("features", _event(_batch(), partition=3), None)
 
 

@@ -40,7 +40,7 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
         st.html(markup.meanings(prediction.flags))
     st.subheader(f"Forecast of {symbol}, made at {formatting.clock(prediction.second + 1)} UTC", anchor=False)
     st.html(markup.table(table_rows.FORECAST, table_rows.forecast(prediction), stale=stale))
-    st.subheader("What each model says", anchor=False)
+    st.subheader("Forecasts by model", anchor=False)
     models = board.models()
     st.html(markup.verdict("dim", formatting.model_line(models.tensorflow, models.champion)))
     st.html(markup.table(table_rows.opinion_columns(prediction), table_rows.opinions(prediction), stale=stale))
