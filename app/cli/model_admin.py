@@ -4,18 +4,20 @@ A release is promoted, rolled back to, or retired by writing it again with anoth
 second, without a restart.
 """
 
-import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
 from app.domain.registry import Registry
 from app.kafka.clients import producer
-from app.kafka.reading import read_records
-from app.kafka.topics import MODELS
-from app.records import ModelRelease, Role
+from app.kafka.reading import UNREADABLE, read_newest, read_records, topic_partitions
+from app.kafka.topics import MODELS, STATUS
+from app.records import Heartbeat, ModelRelease, Role
 from app.releases import packaged
 from app.settings import Settings
+
+HEARTBEATS = 200  # the newest ones: those of a minute and more
 
 
 class ModelError(ValueError):
@@ -56,9 +58,34 @@ async def give_role(settings: Settings, name: str, role: Role) -> ModelRelease:
     return changed
 
 
-def rows(known: Registry) -> list[tuple[str, str, str, str, str]]:
-    """Return id, role, when it was made, held-out figures and origin of each release, newest last."""
-    running = {release.id: role for release, role in known.to_run(time.time() * 1000.0)}
+async def exchange_ms(settings: Settings) -> float:
+    """Return the exchange time that the running processes report, epoch ms, 0 if none does; raises KafkaError.
+
+    Not the wall clock: a replay's exchange time is that of its recording.
+    """
+    messages = await read_newest(settings, topic_partitions(settings, STATUS), HEARTBEATS)
+    return newest_second([message.value or b"" for found in messages.values() for message in found]) * 1000.0
+
+
+def newest_second(payloads: Iterable[bytes]) -> float:
+    """Return the newest second of exchange time in the heartbeats of collectors and workers; 0 without any."""
+    newest = 0.0
+    for payload in payloads:
+        try:
+            beat = msgspec.json.decode(payload, type=Heartbeat)
+        except UNREADABLE:
+            continue  # the dead letters count it
+        if beat.process in ("collector", "worker"):
+            newest = max([newest, *(value for name, value in beat.progress.items() if name.startswith("second"))])
+    return newest
+
+
+def rows(known: Registry, now_ms: float) -> list[tuple[str, str, str, str, str]]:
+    """Return id, role, when it was made, held-out figures and origin of each release, newest last.
+
+    `now_ms` is exchange time: a challenger that has expired by then does not run.
+    """
+    running = {release.id: role for release, role in known.to_run(now_ms)}
     return [
         (
             release.id,

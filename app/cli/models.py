@@ -28,7 +28,8 @@ def models_list(source: Source = "") -> None:
 
     settings = kafka_settings(source)
     table = Table("release", "role", "made (UTC)", "held out", "origin")
-    for row in model_admin.rows(_run(settings, model_admin.registry(settings))):
+    known, now_ms = _run(settings, model_admin.registry(settings)), _run(settings, model_admin.exchange_ms(settings))
+    for row in model_admin.rows(known, now_ms):
         table.add_row(*row)
     console.print(table)
 

@@ -25,6 +25,7 @@ from app.logs import logger
 from app.records import ModelRelease, Role
 from app.retry import retrying
 from app.settings import Settings, settings
+from app.streaming.admission import PROGRESS
 
 POLL_MS = 1000
 CATCH_UP_S = 3.0  # the backlog of a start comes before further batch sizes
@@ -72,10 +73,15 @@ class ServingModels:
                 for _release, _role, model in self._running:
                     if model.missing_sizes:
                         await asyncio.to_thread(model.compile, sorted(model.missing_sizes))
-                if await retrying(self._poll, "read the models topic", on=KafkaError, longest_wait_s=1.0):
+                changed = await retrying(self._poll, "read the models topic", on=KafkaError, longest_wait_s=1.0)
+                if changed or self._has_expired_challenger():
                     await self._swap()
         finally:
             await self._resources.aclose()
+
+    def _has_expired_challenger(self) -> bool:
+        now_ms = _exchange_ms()
+        return any(role == "challenger" and is_expired(release, now_ms) for release, role, _model in self._running)
 
     async def _poll(self) -> bool:
         changed = False
@@ -103,7 +109,7 @@ class ServingModels:
     async def _swap(self) -> None:
         """Compile what is new and replace the lineup; after a release that cannot run comes the next one."""
         running: list[tuple[ModelRelease, Role, Model]] = []
-        for release, role in self.registry.to_run(most=99):
+        for release, role in self.registry.to_run(_exchange_ms(), most=99):
             if len(running) == 2:
                 break
             model = await self._model(release)
@@ -163,6 +169,11 @@ class ServingModels:
             baselines.append(ModelEntry("ridge", "ridge", "baseline", timed("ridge", self._ridge)))
         challengers = [entry for entry in models if entry.role != "champion"]
         return ModelLineup((*champion, *baselines, *challengers), self._settings.horizons_s, flags)
+
+
+def _exchange_ms() -> float:
+    """Return the exchange time that this worker has reached, epoch ms; 0 before its first batch."""
+    return max(PROGRESS.second.values(), default=0.0) * 1000.0
 
 
 def timed(kind: str, forecaster: Forecaster) -> Forecaster:

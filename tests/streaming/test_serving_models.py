@@ -14,6 +14,7 @@ from app.domain.forecast import LEVELS
 from app.records import ModelRelease, Role
 from app.settings import Settings
 from app.streaming import serving_models
+from app.streaming.admission import PROGRESS
 from app.streaming.serving_models import ServingModels
 
 SETTINGS = Settings()
@@ -91,6 +92,22 @@ async def test_an_expired_champion_is_flagged(compiled: list[str]) -> None:
     made = ServingModels(SETTINGS)
     await _taken(made, _release("old", "champion", expires_ms=1.0))
     assert made.lineup(1_750_000_000).flags == ("model_expired",)
+
+
+async def test_an_expired_challenger_is_replaced_by_one_that_has_not(
+    compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expiry is exchange time: the worker compares it with the newest second it has processed."""
+    monkeypatch.setattr(PROGRESS, "second", {})
+    made = ServingModels(SETTINGS)
+    releases = [_release("a", "champion"), _release("b"), _release("c", created_ms=2.0, expires_ms=1_750_000_000_000.0)]
+    assert await _taken(made, *releases) == ["a champion", "naive baseline", "c challenger"]
+    PROGRESS.second["features"] = 1_750_000_000.0
+    assert not made._has_expired_challenger()
+    PROGRESS.second["features"] += 1
+    assert made._has_expired_challenger()
+    assert await _taken(made) == ["a champion", "naive baseline", "b challenger"]
+    assert not made._has_expired_challenger()
 
 
 def test_an_undecodable_release_changes_nothing() -> None:
