@@ -12,11 +12,9 @@ from app.api.client import DIRECT, TRY_AGAIN_LATER, Update
 from app.service import lifecycle, ports
 from app.service.graceful_server import GracefulServer
 from app.service.heartbeat import ProcessStatus
-from app.service.lifecycle import StartupError
 from app.service.uvicorn_fixes import DirectProtocol
 from app.settings import Settings
 
-BACKLOG = 2048
 GRACE_S = 5
 
 
@@ -51,24 +49,8 @@ class UpdateProtocol(DirectProtocol):
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
-
-    Raises:
-        StartupError: the port is taken, with its holder; or the address is not one of this machine.
-
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        if reason := ports.taken_reason(port, "API", "BTC_API_PORT"):
-            raise StartupError(reason) from error
-        raise StartupError(f"cannot listen on {host}:{port}: {error.strerror}; set BTC_HOST or BTC_API_PORT") from error
-    return listener
+    """Return a socket on which the API listens; raises PortError."""
+    return ports.listening(host, port, "API", "BTC_API_PORT")
 
 
 def server_for(app: Any) -> GracefulServer:
@@ -85,7 +67,7 @@ async def serve(
     """Serve until cancelled; then finish the requests under way and close every WebSocket.
 
     Raises:
-        StartupError: the port is taken.
+        PortError: the port is taken.
 
     """
     listener = listening(settings.host, settings.api_port)
@@ -107,7 +89,7 @@ def run(settings: Settings) -> int:
     """Run the API's process; return its exit code. A port that is taken ends it before Kafka is waited for."""
     try:
         listening(settings.host, settings.api_port).close()
-    except StartupError as error:
+    except ports.PortError as error:
         print(f"btc api: {error}", file=sys.stderr)
         return 1
     return lifecycle.run("api", settings, serve)

@@ -30,12 +30,16 @@ CLOSING_S = 1  # how long open pages have to close when the process ends
 
 
 def run(settings: Settings) -> int:
-    """Serve the dashboard until SIGTERM; return the exit code, 1 if its port is taken."""
+    """Serve the dashboard until SIGTERM; return the exit code, 1 if one of its ports is taken."""
     logs.set_up(settings, "dashboard")
     logging.getLogger("streamlit").setLevel(logging.WARNING)
-    if reason := ports.taken_reason(settings.dashboard_port, "dashboard", "BTC_DASHBOARD_PORT"):
-        print(f"btc dashboard: {reason}", file=sys.stderr)
-        return 1
+    for port, name, variable in (
+        (settings.dashboard_port, "dashboard", "BTC_DASHBOARD_PORT"),
+        (settings.metrics_port, "metrics", "BTC_METRICS_PORT"),
+    ):
+        if reason := ports.taken_reason(port, name, variable):
+            print(f"btc dashboard: {reason}", file=sys.stderr)
+            return 1
     board, visitors = Board(settings), Visitors()
     with following(settings, board, visitors):
         serve(settings, board, visitors)

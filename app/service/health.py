@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.service import ports
 from app.service.uvicorn_fixes import EmbeddedServer
 
 
@@ -51,21 +52,22 @@ def pages(checks: Checks) -> Starlette:
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, checks: Checks) -> AsyncIterator[None]:
-    """Serve the pages while the body runs; port 0 serves nothing."""
+async def serving(
+    host: str, port: int, checks: Checks, *, name: str = "metrics", variable: str = "BTC_METRICS_PORT"
+) -> AsyncIterator[None]:
+    """Serve the pages while the body runs; port 0 serves nothing.
+
+    Raises:
+        PortError: the port cannot be listened on; `name` and `variable` are in its message, see `ports.listening`.
+
+    """
     if not port:
         yield
         return
-    config = uvicorn.Config(
-        pages(checks),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-    )
+    listener = ports.listening(host, port, name, variable)
+    config = uvicorn.Config(pages(checks), log_level="warning", access_log=False, lifespan="off")
     server = EmbeddedServer(config)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from app.kafka import topics
 from app.logs import logger, set_up
 from app.retry import retrying
-from app.service import health, heartbeat
+from app.service import health, heartbeat, ports
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 
@@ -32,7 +32,7 @@ def run(name: str, settings: Settings, work: Work) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop) as runner:
             runner.run(_run(name, settings, work))
-    except (StartupError, topics.TopicError) as error:
+    except (StartupError, topics.TopicError, ports.PortError) as error:
         print(f"btc {name}: {error}", file=sys.stderr)
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):

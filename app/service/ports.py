@@ -6,6 +6,11 @@ import sys
 import psutil
 
 LOOPBACK = "127.0.0.1"
+BACKLOG = 2048  # connections that wait to be accepted; uvicorn's default
+
+
+class PortError(RuntimeError):
+    """A port that cannot be listened on: the message says why and what to do."""
 
 
 def free_port() -> int:
@@ -45,6 +50,27 @@ def taken_reason(port: int, name: str, variable: str) -> str:
         return ""
     taken_by = holder(port) or "a process of another user"
     return f"port {port} ({name}) is taken by {taken_by}: end it, or set {variable} to another port"
+
+
+def listening(host: str, port: int, name: str, variable: str) -> socket.socket:
+    """Return a socket on which `name` listens; `variable` is the environment variable that sets the port.
+
+    Raises:
+        PortError: the port is taken, with its holder; or the address is not one of this machine.
+
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if reason := taken_reason(port, name, variable):
+            raise PortError(reason) from error
+        raise PortError(f"cannot listen on {host}:{port}: {error.strerror}; set BTC_HOST or {variable}") from error
+    return listener
 
 
 def holder(port: int) -> str | None:

@@ -10,6 +10,7 @@ from app.dashboard import launch
 from app.dashboard.background import not_ready_reason
 from app.dashboard.theme import STYLE, options
 from app.dashboard.visitors import CountingMiddleware, Visitors
+from app.service import ports
 from app.settings import Settings
 
 
@@ -38,6 +39,16 @@ def test_a_taken_port_ends_it_with_one_line(capsys: pytest.CaptureFixture[str]) 
     line = capsys.readouterr().err
     assert line.startswith(f"btc dashboard: port {port} (dashboard) is taken by")
     assert "BTC_DASHBOARD_PORT" in line
+
+
+def test_a_taken_metrics_port_ends_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """The background thread would fail on it, and the pages would stay empty."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        assert launch.run(Settings(dashboard_port=ports.free_port(), metrics_port=port)) == 1
+    line = capsys.readouterr().err
+    assert line.startswith(f"btc dashboard: port {port} (metrics) is taken by")
+    assert "BTC_METRICS_PORT" in line
     assert line.count("\n") == 1
 
 

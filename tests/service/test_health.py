@@ -1,5 +1,6 @@
 """The three small pages."""
 
+import socket
 import threading
 
 import httpx
@@ -62,3 +63,21 @@ async def test_port_zero_serves_nothing() -> None:
     """A process without a port runs its body all the same."""
     async with serving("127.0.0.1", 0, Checks(lambda: "", lambda: "")):
         pass
+
+
+async def test_a_taken_port_is_one_clear_line() -> None:
+    """It names the port, its holder and the variable to set, and the body does not run."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        with pytest.raises(ports.PortError, match=rf"port {port} \(worker\) is taken by .+ set BTC_WORKER_PORT"):
+            async with serving("127.0.0.1", port, Checks(), name="worker", variable="BTC_WORKER_PORT"):
+                pytest.fail("the body ran")
+
+
+async def test_an_address_of_another_machine_is_one_clear_line() -> None:
+    """192.0.2.1 belongs to no machine: it is for documentation."""
+    with pytest.raises(
+        ports.PortError, match=r"cannot listen on 192\.0\.2\.1:\d+: .+; set BTC_HOST or BTC_METRICS_PORT"
+    ):
+        async with serving("192.0.2.1", ports.free_port(), Checks()):
+            pytest.fail("the body ran")
