@@ -44,7 +44,7 @@ async def test_an_implausible_batch_is_a_dead_letter_and_costs_no_window(agent_r
     lies: list[Any] = [batch(START + 1, partition=5), batch(9_000_000_000)]
     await work(features.features, agent_run, [*lies, batch(START + 1)])
     assert STATES.get(PARTITION) is state
-    assert [letter.reason.split()[0] for letter in agent_run.letters] == ["says", "second"]
+    assert [letter.reason.split()[0] for letter in agent_run.letters] == ["partition", "second"]
     assert [out.second for out in agent_run.of("features")] == [START, START + 1]
 
 
