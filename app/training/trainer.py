@@ -6,7 +6,6 @@ is worse than naive is demoted.
 """
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -46,7 +45,6 @@ class TrainingStoppedError(RuntimeError):
 
 async def run(settings: Settings, process_status: ProcessStatus) -> None:
     """Train at the start and every `train_every_s`, and change roles by live scores, until cancelled."""
-    os.nice(10)  # the worker's latency comes first
     trainer = Trainer(settings, process_status)
     sender = producer(settings)
     await sender.start()

@@ -95,9 +95,9 @@ def test_a_symbol_can_be_chosen_and_stays_chosen(page: Page, dashboard: tuple[st
     opened(page, dashboard[0])
     page.locator("[data-testid=stSelectbox] input").first.fill("ETH")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".b-line b:has-text('ETHUSDT')", timeout=10_000)
+    page.wait_for_selector(".b-line b:has-text('ETHUSDT')", timeout=30_000)
     page.get_by_role("link", name="Feed").click()
-    page.wait_for_selector("h3:has-text('ETHUSDT: trades and quotes')", timeout=10_000)
+    page.wait_for_selector("h3:has-text('ETHUSDT: trades and quotes')", timeout=30_000)
 
 
 def test_memory_stays_flat_and_a_refresh_is_cheap(page: Page, dashboard: tuple[str, int]) -> None:

@@ -1,7 +1,6 @@
 """The trainer on the real broker and the emulator: history in, challenger out, champion by live proof."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -38,7 +37,6 @@ async def test_a_challenger_is_trained_released_and_promoted_by_live_proof(
     kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the exchange's klines to `btc.models`; live scores that prove it make it champion, and undo it."""
-    monkeypatch.setattr(os, "nice", lambda by: by)
     monkeypatch.setattr(train, "DECIDE_S", 0.2)
     async with exchange() as market:
         settings = Settings(
