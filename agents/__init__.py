@@ -1,1 +1,1 @@
-"""The agents in the order of the pipeline: features, predictions, outcomes. They hold no arithmetic."""
+"""The agents in the order of the pipeline: predictions, outcomes. They hold no arithmetic."""

@@ -10,13 +10,15 @@ from app.kafka import topics
 from app.settings import settings
 from app.streaming import score_metrics
 from app.streaming.admission import admit, mark_done
-from app.streaming.faust_app import app, publish, store, topic
+from app.streaming.faust_app import app, topic
 from app.streaming.partition_state import PartitionStates
-from app.streaming.table_store import ring_records, slot_key
+from app.streaming.publisher import publish
+from app.streaming.table_store import ring_records, slot_key, store
 from tables.pending import PENDING
 from tables.scores import SCORES
 
-RING = max(settings().horizons_s) + 20  # slots: the longest horizon and a margin
+SCORES_EVERY_S = 10  # the seconds since are replayed from the ring, bit for bit
+RING = max(settings().horizons_s) + 2 * SCORES_EVERY_S  # slots: the longest horizon, and what is replayed
 
 
 def _restored(partition: int) -> Settlements:
@@ -39,8 +41,9 @@ async def outcomes(stream: Any) -> None:
                 continue
             out = outcome_batch(batch, *settlements.settle(batch), wall_ms())
             # {"settled": [{"horizon_s": 5, "origin": 1680652800, "symbols": ["BTCUSDT"], "realised": [2.66e-05]}]}
-            await publish(topics.OUTCOMES, out, partition)
+            await publish((topics.OUTCOMES, out), partition=partition)
             await store(PENDING, slot_key(partition, batch.second, RING), settlements.pending_record(batch))
-            await store(SCORES, str(partition).encode(), settlements.scores_record())
+            if batch.second % SCORES_EVERY_S == 0:
+                await store(SCORES, str(partition).encode(), settlements.scores_record())
             score_metrics.update(out)
             mark_done("outcomes", out)

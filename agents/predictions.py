@@ -1,56 +1,57 @@
-"""Features to forecasts: calls every model once per second and partition, and corrects its quantiles."""
+"""Ticks to forecasts: keeps the rolling windows of each partition and calls every model once per second."""
 
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+import agents.outcomes
+from app import metrics
 from app.clock import wall_ms
-from app.domain.calibration import calibration_of
+from app.domain.batch_builders import feature_batch
 from app.domain.predictions import predict
+from app.domain.windows import SymbolWindows
 from app.kafka import topics
+from app.logs import logger
 from app.streaming.admission import admit, mark_done
-from app.streaming.faust_app import app, publish, topic
+from app.streaming.faust_app import app, topic
 from app.streaming.partition_state import PartitionStates
+from app.streaming.publisher import publish
 from app.streaming.serving_models import SERVING
-from tables.scores import SCORES
+from app.streaming.table_store import ring_records, slot_key, store
+from tables.windows import WINDOWS
+
+log = logger("predictions")
+RING = 320  # slots: the window of 300 s and a margin
 
 
-@dataclass
-class Published:
-    """The newest second published of one partition; after a restart, the newest one that was settled."""
-
-    last: int | None
-
-
-def _restored(partition: int) -> Published:
-    learned = SCORES.get(str(partition).encode())
-    return Published(msgspec.msgpack.decode(learned, type=_Settled).last if learned else None)
-
-
-class _Settled(msgspec.Struct):
-    """The part of a scores record that is needed: a second that was settled had been published."""
-
-    last: int
+def _restored(partition: int) -> SymbolWindows:
+    windows = SymbolWindows()
+    for reason in windows.restore(ring_records(WINDOWS, partition, RING)):
+        metrics.ERRORS.labels("worker", "window").inc()
+        log.warning("a second of the window is lost", partition=partition, reason=reason)
+    return windows
 
 
 STATES = PartitionStates(_restored)
 
 
-@app.agent(topic(topics.FEATURES), name="predictions")
+@app.agent(topic(topics.TICKS), name="predictions")
 async def predictions(stream: Any) -> None:
-    """Publish the forecasts of champion, challengers and baselines for each second."""
+    """Update the windows with each second of ticks; publish forecasts of every model, and what they were made from."""
     await SERVING.ready.wait()
     async for event in stream.events():
         batch, partition = event.value, event.message.partition
-        # {"second": 1680652800, "symbols": ["BTCUSDT"], "features": {"return_1s": [-0.41], …}, "flags": [[]]}
-        async with STATES.processing(event) as published:
-            if not admit("predictions", event, published.last):
+        # {"partition": 2, "second": 1680652800, "symbols": {"BTCUSDT": {"trades": {"id": [2741216043], …
+        async with STATES.processing(event) as windows:
+            if not admit("predictions", event, windows.last):
                 continue
-            learned = SCORES.get(str(partition).encode())
-            calibration = calibration_of(learned) if learned else None
-            out = predict(batch, SERVING.lineup(batch.second), calibration, wall_ms())
+            record = windows.update(batch)
+            # b"…": the second's bars of every symbol, packed for the ring
+            rows = windows.feature_rows()
+            features = feature_batch(batch, rows, wall_ms())
+            # {"symbols": ["BTCUSDT"], "bars": {"mid": [28177.35], …}, "features": {"return_1s": [-0.41], …}}
+            calibration = agents.outcomes.STATES.get(partition).calibration()
+            forecasts = predict(batch, rows, SERVING.lineup(batch.second), calibration, wall_ms())
             # {"champion": "naive", "mid": [28177.35], "forecasts": [{"model": "naive", "mean": [[0.0, …]], …}]}
-            await publish(topics.PREDICTIONS, out, partition)
-            published.last = batch.second
-            mark_done("predictions", out)
+            await publish((topics.PREDICTIONS, forecasts), (topics.FEATURES, features), partition=partition)
+            await store(WINDOWS, slot_key(partition, batch.second, RING), record)
+            # b"2/0": slot 1680652800 % 320 of partition 2
+            mark_done("predictions", forecasts, len(rows.symbols))

@@ -21,7 +21,19 @@ from benchmarks.figures import Figure
 from benchmarks.processes import NotReadyError
 
 HERE = Path(__file__).parent
-NAMES = ("latency", "throughput", "stages", "capacity", "model", "api", "websockets", "memory", "recovery", "feed")
+NAMES = (
+    "latency",
+    "worker",
+    "throughput",
+    "stages",
+    "capacity",
+    "model",
+    "api",
+    "websockets",
+    "memory",
+    "recovery",
+    "feed",
+)
 console = Console(highlight=False, soft_wrap=True)
 
 

@@ -13,16 +13,16 @@ from contextlib import contextmanager
 import msgspec
 from cramjam import zstd
 
+from agents.outcomes import SCORES_EVERY_S
 from app import releases
 from app.domain.batch_builders import feature_batch, outcome_batch
-from app.domain.calibration import calibration_of
 from app.domain.forecast import LEVELS
 from app.domain.predictions import predict
 from app.domain.settlement import Settlements
 from app.domain.windows import SymbolWindows
-from app.records import FeatureBatch, PredictionBatch, TickBatch
+from app.records import PredictionBatch, TickBatch
 from app.settings import Settings
-from app.streaming.faust_app import encode
+from app.streaming.publisher import encode
 from app.streaming.serving_models import ServingModels
 from app.worker import freeze_memory
 from benchmarks.bench import Bench
@@ -65,8 +65,7 @@ async def _run_steps(count: int) -> StepTimes:
         serving.registry.update(release)
     await serving._swap()  # noqa: SLF001 – the lineup without a Kafka to read releases from
     windows, settlements = SymbolWindows(), Settlements(settings.horizons_s, LEVELS, settings.scores_halflife_s)
-    ticks, features = msgspec.json.Decoder(TickBatch).decode, msgspec.json.Decoder(FeatureBatch).decode
-    predictions, learned = msgspec.json.Decoder(PredictionBatch).decode, b""
+    ticks, predictions = msgspec.json.Decoder(TickBatch).decode, msgspec.json.Decoder(PredictionBatch).decode
     freeze_memory()
     for number in range(count):
         times.counts = number >= count // 2
@@ -76,20 +75,19 @@ async def _run_steps(count: int) -> StepTimes:
             batch = ticks(sent)
         with times.of("windows and features"):
             windows.update(batch)
-            made = feature_batch(batch, windows.feature_rows(), 1.0)
-        sent = _encode(times, made)
-        with times.of("decode"):
-            made = features(sent)
+            rows = windows.feature_rows()
+            features = feature_batch(batch, rows, 1.0)
         with times.of("all models"):
-            calibration = calibration_of(learned) if learned else None
-            forecast = predict(made, serving.lineup(second), calibration, 1.0)
+            forecast = predict(batch, rows, serving.lineup(second), settlements.calibration(), 1.0)
         sent = _encode(times, forecast)
+        _encode(times, features)
         with times.of("decode"):
             forecast = predictions(sent)
         with times.of("settlement and scores"):
             outcome = outcome_batch(forecast, *settlements.settle(forecast), 1.0)
             settlements.pending_record(forecast)
-            learned = settlements.scores_record()
+            if second % SCORES_EVERY_S == 0:
+                settlements.scores_record()
         _encode(times, outcome)
     return times
 

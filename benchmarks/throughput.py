@@ -37,7 +37,7 @@ def run(bench: Bench) -> None:
                    baseline=f"{batches} batches over {PARTITIONS} partitions")  # fmt: skip
         bench.record("worker, batches of 12 symbols × 30 ticks", small, "ticks/s",
                    baseline=f"a hundred symbols over {PARTITIONS} partitions")  # fmt: skip
-        for name, least, count in (("Quix Streams", 15.0, 300_000), ("plain Faust", 150.0, 30_000)):
+        for name, least, count in (("Quix Streams", 8.0, 300_000), ("plain Faust", 80.0, 30_000)):
             count = int(bench.amount(count, count / 5))
             try:
                 theirs = asyncio.run(_peer(bench, kafka, name, count))

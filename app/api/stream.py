@@ -23,6 +23,7 @@ from app.board.board import Board
 from app.board.views import ServedPrediction
 
 GATHER_S = 0.02  # a subscription over several partitions waits so long for the last of them
+BACKLOG_EVERY_S = 1.0  # old seconds come by the hundred; a client sees where they are, flagged as stale
 Subscription = tuple[str, ...]  # symbols; empty: all of them
 
 
@@ -77,10 +78,19 @@ class Hub:
             subscribed = group.partitions(self._board)
             if not subscribed & partitions:
                 continue
-            if len(self._board.newest_seconds(subscribed)) == 1:
+            if self._is_backlog(subscribed):
+                if group.waiting is None:
+                    group.waiting = asyncio.get_running_loop().call_later(BACKLOG_EVERY_S, self._publish, group)
+            elif len(self._board.newest_seconds(subscribed)) == 1:
                 self._publish(group)
             elif group.waiting is None:
                 group.waiting = asyncio.get_running_loop().call_later(GATHER_S, self._publish, group)
+
+    def _is_backlog(self, partitions: set[int]) -> bool:
+        """Return whether the newest forecasts are old: a worker is working off what it missed."""
+        board = self._board
+        newest = max(board.newest_seconds(partitions), default=0)
+        return board.exchange_s() - newest > board.settings.prediction_ttl_s
 
     def _publish(self, group: SubscriptionGroup) -> None:
         if group.waiting is not None:

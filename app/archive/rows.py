@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from app.archive.schema import FEATURES, OUTCOMES, POSITION, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
+from app.domain.settlement import SCORED_EVERY_S
 from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
 
 MAX_COLUMNS = 512
@@ -95,7 +96,8 @@ def outcomes(batch: OutcomeBatch, position: MessagePosition) -> pa.RecordBatch:
             ((symbol, None, reason) for reason, symbols in one.void.items() for symbol in symbols),
         )
     ]
-    scores = [msgspec.structs.asdict(one) | {"coverage": list(one.coverage.items())} for one in batch.scores]
+    kept = batch.scores if batch.second % 60 < SCORED_EVERY_S else []  # the first of each minute: they change slowly
+    scores = [msgspec.structs.asdict(one) | {"coverage": list(one.coverage.items())} for one in kept]
     columns = {"sent_ms": [batch.sent_ms], "settled": [settled], "scores": [scores]}
     return _batch(OUTCOMES, batch, position, 1, columns)
 

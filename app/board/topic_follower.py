@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from app import metrics
 from app.board.records import RECORDS, decoders
@@ -25,7 +24,6 @@ from app.settings import Settings
 TAIL = {topics.STATUS.name: 400, topics.DEAD.name: 20}  # messages: the heartbeats of some minutes, the newest letters
 EVERYTHING = 2**62  # more messages than a partition can hold
 CHUNK = 64  # messages decoded before other tasks of the loop run
-UNREACHABLE = (KafkaError, topics.TopicError, OSError)
 log = logger("board")
 
 
@@ -42,13 +40,13 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        await keep_running(self._attempt, "follow the topics", process="board", on=UNREACHABLE)
+        await keep_running(self._attempt, "follow the topics", process="board", on=Exception)
 
     async def _attempt(self) -> None:
         self.not_following_reason = f"connecting to Kafka at {self._settings.bootstrap}"
         try:
             await self._follow()
-        except UNREACHABLE as error:
+        except Exception as error:  # whatever it is, a board that stopped following would show the past for ever
             self.not_following_reason = f"Kafka at {self._settings.bootstrap}: {error_reason(error)}"
             raise
 

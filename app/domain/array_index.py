@@ -31,14 +31,14 @@ class ArrayIndex:
     models: list[tuple[str, str, int]] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)
     symbols_seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    _row: dict[str, int] = field(init=False, default_factory=dict)
+    row: dict[str, int] = field(init=False, default_factory=dict)  # symbol → its position
 
     def __post_init__(self) -> None:
-        self._row = {symbol: row for row, symbol in enumerate(self.symbols)}
+        self.row = {symbol: row for row, symbol in enumerate(self.symbols)}
 
     def symbol_positions(self, symbols: Sequence[str]) -> Ints:
         """Return the positions of symbols [S']."""
-        return np.fromiter((self._row[symbol] for symbol in symbols), np.int64, len(symbols))
+        return np.fromiter((self.row[symbol] for symbol in symbols), np.int64, len(symbols))
 
     def model_positions(self, models: Sequence[str]) -> list[int]:
         """Return the positions of models."""
@@ -50,7 +50,7 @@ class ArrayIndex:
         oldest = second - self.patience_s
         present = self._present(second, models, oldest)
         same = [model[0] for model in present] == [model[0] for model in self.models]
-        if same and self._row.keys() >= set(symbols):
+        if same and self.row.keys() >= set(symbols):
             self.symbols_seen[self.symbol_positions(symbols)] = second
             if (self.symbols_seen >= oldest).all():
                 self.models = present
@@ -71,7 +71,7 @@ class ArrayIndex:
     ) -> Reindexing:
         present = set(symbols)
         kept = [row for row, name in enumerate(self.symbols) if name in present or self.symbols_seen[row] >= oldest]
-        new = [symbol for symbol in symbols if symbol not in self._row]
+        new = [symbol for symbol in symbols if symbol not in self.row]
         position = self._model_position()
         reindexing = Reindexing(
             models=[position.get(model, ABSENT) for model, _, _ in models],
@@ -80,6 +80,6 @@ class ArrayIndex:
         )
         self.symbols_seen = np.concatenate([self.symbols_seen[kept], np.full(len(new), second, np.int64)])
         self.models, self.symbols = models, [self.symbols[row] for row in kept] + new
-        self._row = {symbol: row for row, symbol in enumerate(self.symbols)}
+        self.row = {symbol: row for row, symbol in enumerate(self.symbols)}
         self.symbols_seen[self.symbol_positions(symbols)] = second
         return reindexing

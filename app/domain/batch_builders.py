@@ -1,13 +1,17 @@
 """The messages that carry the results of one second: feature batches and outcome batches."""
 
+from typing import Any, cast
+
+import numpy as np
+
 from app.domain import features
 from app.domain.windows import FeatureRows
 from app.records import FeatureBatch, OutcomeBatch, PredictionBatch, Score, Settlement, TickBatch
 
 
 def feature_batch(batch: TickBatch, rows: FeatureRows, sent_ms: float) -> FeatureBatch:
-    """Return the message for one second: one list per bar channel and feature, one value per symbol."""
-    columns = rows.features.T.tolist()
+    """Return the message for one second: one array per bar channel and feature, one value per symbol."""
+    columns: Any = np.ascontiguousarray(rows.features.T)  # arrays: the encoder writes lists
     return FeatureBatch(
         partition=batch.partition,
         second=batch.second,
@@ -16,7 +20,7 @@ def feature_batch(batch: TickBatch, rows: FeatureRows, sent_ms: float) -> Featur
         sent_ms=sent_ms,
         feature_schema=features.SCHEMA,
         symbols=list(rows.symbols),
-        bars={channel: values.tolist() for channel, values in rows.bars.items()},
+        bars=cast(Any, rows.bars),
         features=dict(zip(features.NAMES, columns, strict=True)),
         flags=rows.flags,
     )

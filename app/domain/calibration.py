@@ -17,10 +17,10 @@ Gibbs & Candès 2021, "Adaptive conformal inference under distribution shift"; A
 - The median is left alone, and no quantile is pushed further inwards once it touches its inner neighbour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
-import msgspec
 import numpy as np
 
 from app.domain.arrays import ABSENT, F32, F64, Bools, CellIndex, Ints, reindexed
@@ -34,7 +34,10 @@ WIDE = 1.25  # × the normal quantile: beyond this an issued quantile counts as 
 WIDEST = 4.0  # times the step, at most
 SHIFT_SHARE = 0.1  # of a one-sided miss shifts the interval; the rest changes its width
 
+Models = Sequence[tuple[str, str, int]]  # id, kind, newest second seen
 
+
+@lru_cache(maxsize=64)
 def median_position(levels: Sequence[float]) -> int:
     """Return the position of the median; ValueError unless the levels rise, mirror each other and include 0.5."""
     mirrored = [1.0 - level for level in reversed(levels)]
@@ -56,26 +59,16 @@ def corrected(quantiles: F64, volatility: F64, offsets: F64, horizons_s: Sequenc
     return out
 
 
-class CalibrationRecord(msgspec.Struct, frozen=True, gc=False):
-    """The part of a scores record that holds the calibration; arrays as raw little-endian bytes."""
-
-    horizons_s: tuple[int, ...]
-    levels: tuple[float, ...]
-    symbols: list[str]
-    models: list[tuple[str, str, int]]  # id, kind, newest second seen
-    offsets: bytes  # float32 [H,M,S,Q]
-
-
 class Calibration:
-    """The offsets of one second, read-only; see `calibration_of`."""
+    """The offsets of one second, read-only: arrays of an `OutcomeState`, which may not change while they are in use."""
 
-    def __init__(self, record: CalibrationRecord) -> None:
-        self.horizons_s, self.levels = record.horizons_s, record.levels
-        self._middle = median_position(record.levels)
-        self._models = record.models
-        self._row = {symbol: row for row, symbol in enumerate(record.symbols)}
-        shape = (len(record.horizons_s), len(record.models), len(record.symbols), len(record.levels))
-        self._offsets = np.frombuffer(record.offsets, np.float32).reshape(shape)
+    def __init__(
+        self, horizons_s: Sequence[int], levels: Sequence[float], models: Models, row: Mapping[str, int], offsets: F32
+    ) -> None:
+        """Take models as (id, kind, newest second seen), the row of each symbol, and offsets [H,M,S,Q]."""
+        self.horizons_s, self.levels = horizons_s, levels
+        self._middle = median_position(levels)
+        self._models, self._row, self._offsets = models, row, offsets
 
     def offsets(self, model: str, kind: str, symbols: Sequence[str]) -> F64:
         """Return [S,H,Q] in units of volatility·√horizon; a new model begins with those of the newest of its kind.
@@ -93,11 +86,6 @@ class Calibration:
     def corrected(self, quantiles: F64, volatility: F64, offsets: F64) -> F64:
         """Return quantiles [S,H,Q], log returns, moved by offsets [S,H,Q]: see the function of this name."""
         return corrected(quantiles, volatility, offsets, self.horizons_s, self._middle)
-
-
-def calibration_of(scores_record: bytes) -> Calibration:
-    """Return the calibration inside a scores record (`Settlements.scores_record`)."""
-    return Calibration(msgspec.msgpack.decode(scores_record, type=CalibrationRecord))
 
 
 def predecessor_position(models: Sequence[tuple[str, str, int]], model: str, kind: str) -> int:

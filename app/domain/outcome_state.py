@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from app.domain.array_index import ArrayIndex, Models
 from app.domain.arrays import ABSENT, F32, Ints, cell_index
-from app.domain.calibration import QuantileTracker
+from app.domain.calibration import Calibration, QuantileTracker
 from app.domain.scoring import ALL_SYMBOLS, Outcomes, RunningScores
 from app.records import Forecast, Score
 
 
 class OutcomeStateRecord(msgspec.Struct, frozen=True, gc=False):
-    """The scores record; arrays as raw little-endian bytes. `calibration.CalibrationRecord` reads a part of it."""
+    """The scores record; arrays as raw little-endian bytes."""
 
     horizons_s: tuple[int, ...]
     levels: tuple[float, ...]
@@ -67,6 +67,11 @@ class OutcomeState:
             cell_index(self._scoring.sums.shape, horizons, models_at, _with_all(rows)), outcomes, below
         )
         self._totals[horizons] += outcomes.settled.sum(axis=1)
+
+    def calibration(self) -> Calibration:
+        """Return the offsets as they are now; they change with the next outcomes."""
+        index = self._index
+        return Calibration(self._horizons_s, self._levels, index.models, index.row, self._tracker.offsets)
 
     def totals(self) -> dict[str, int]:
         """Return horizon → (symbol, second) pairs settled since the beginning."""

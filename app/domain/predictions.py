@@ -1,18 +1,18 @@
-"""The forecasts of all models for one second: a `PredictionBatch` from a `FeatureBatch`.
+"""The forecasts of all models for one second: a `PredictionBatch` from feature rows.
 
 Each forecaster is called once per batch. Quantiles are corrected by the conformal offsets before they are published,
 so outcomes score the quantiles that readers saw.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
-from app.domain import features
 from app.domain.calibration import Calibration
-from app.domain.forecast import LEVELS, Floats, Forecaster, Rows
-from app.records import FeatureBatch, Forecast, Kind, PredictionBatch, Role
+from app.domain.forecast import LEVELS, Floats, Forecaster
+from app.domain.windows import FeatureRows
+from app.records import Batch, Forecast, Kind, PredictionBatch, Role
 
 DIGITS = 10  # of a log return: a millionth of a basis point
 
@@ -37,54 +37,40 @@ class ModelLineup:
 
 
 def predict(
-    batch: FeatureBatch, line_up: ModelLineup, calibration: Calibration | None, sent_ms: float = 0.0
+    batch: Batch, rows: FeatureRows, lineup: ModelLineup, calibration: Calibration | None, sent_ms: float = 0.0
 ) -> PredictionBatch:
-    """Return the message of one second; raise ValueError where the features are not those of the models."""
-    if batch.feature_schema != features.SCHEMA:
-        raise ValueError(f"feature schema {batch.feature_schema}, the models here know {features.SCHEMA}")
-    rows, volatility = feature_rows(batch), np.asarray(batch.bars["volatility"], np.float64)
-    priced = np.asarray(batch.bars["quoted"], np.float64) > 0
-    mid = np.where(priced, np.asarray(batch.bars["mid"], np.float64), 0.0)
+    """Return the message of one second: the forecasts of every model for the symbols of `rows`.
+
+    `batch` gives partition, second, close and generation. The mid is 0 where a symbol has no quote.
+    """
+    volatility, priced = rows.volatility, rows.bars["quoted"] > 0
     return PredictionBatch(
         partition=batch.partition,
         second=batch.second,
         closed_ms=batch.closed_ms,
         generation=batch.generation,
         sent_ms=sent_ms,
-        symbols=batch.symbols,
-        mid=mid.tolist(),
+        symbols=rows.symbols,
+        mid=np.where(priced, rows.bars["mid"], 0.0).tolist(),
         priced=priced.tolist(),
         volatility=volatility.tolist(),
-        flags=[[*own, *line_up.flags] for own in batch.flags],
-        horizons_s=list(line_up.horizons_s),
+        flags=[[*own, *lineup.flags] for own in rows.flags],
+        horizons_s=list(lineup.horizons_s),
         levels=list(LEVELS),
-        champion=line_up.entries[0].id,
-        forecasts=[_forecast(entry, rows, volatility, batch.symbols, calibration) for entry in line_up.entries],
+        champion=lineup.entries[0].id,
+        forecasts=[_forecast(entry, rows, volatility, calibration) for entry in lineup.entries],
     )
 
 
-def feature_rows(batch: FeatureBatch) -> Rows:
-    """Return the feature rows [S, F] of a message, in the models' order; ValueError where one is missing or short."""
-    columns = [batch.features.get(name, []) for name in features.NAMES]
-    if any(len(column) != len(batch.symbols) for column in columns):
-        raise ValueError(f"features do not have one value for each of the {len(batch.symbols)} symbols")
-    rows = np.array(columns, np.float32).T
-    if not np.isfinite(rows).all():
-        raise ValueError("features hold numbers that are not finite")
-    return np.ascontiguousarray(rows)
-
-
-def _forecast(
-    entry: ModelEntry, rows: Rows, volatility: Floats, symbols: Sequence[str], calibration: Calibration | None
-) -> Forecast:
-    mean, quantiles = entry.forecast(rows, volatility)
+def _forecast(entry: ModelEntry, rows: FeatureRows, volatility: Floats, calibration: Calibration | None) -> Forecast:
+    mean, quantiles = entry.forecast(rows.features, volatility)
     if calibration is not None:
-        offsets = calibration.offsets(entry.id, entry.kind, symbols)
+        offsets = calibration.offsets(entry.id, entry.kind, rows.symbols)
         quantiles = calibration.corrected(np.asarray(quantiles, np.float64), volatility, offsets)
     return Forecast(
         model=entry.id,
         kind=entry.kind,
         role=entry.role,
-        mean=np.round(np.asarray(mean, np.float64), DIGITS).tolist(),
-        quantiles=np.round(np.asarray(quantiles, np.float64), DIGITS).tolist(),
+        mean=cast(Any, np.round(np.asarray(mean, np.float64), DIGITS)),  # arrays: the encoder writes lists
+        quantiles=cast(Any, np.round(np.asarray(quantiles, np.float64), DIGITS)),
     )

@@ -14,12 +14,14 @@ import msgspec
 import numpy as np
 
 from app.domain.arrays import ABSENT, Ints
+from app.domain.calibration import Calibration
 from app.domain.outcome_state import OutcomeState, OutcomeStateRecord
 from app.domain.pending_forecasts import PendingForecasts, PendingRecord, decoded, record_of
 from app.domain.scoring import ALL_SYMBOLS, MAX_SCORED_SYMBOLS, Outcomes
 from app.records import PredictionBatch, Score, Settlement
 
 MISSING, UNPRICED = "missing", "unpriced"
+SCORED_EVERY_S = 5  # scores change slowly, and make most of a message; partitions take turns
 
 
 class Settlements:
@@ -39,16 +41,21 @@ class Settlements:
     def settle(self, batch: PredictionBatch) -> tuple[list[Settlement], list[Score], dict[str, int]]:
         """Settle the forecasts that are due at this second, and keep those of the second itself as pending.
 
-        Returns the settlements by horizon (a void entry of "*" means every symbol of the partition), the scores of
-        "*" and of up to 20 symbols (of more symbols 20 each second, round robin), and by horizon the number of
-        (symbol, second) pairs settled since the beginning. Raises ValueError, state unchanged, for a batch of other
-        horizons, levels or shapes, or one that is not newer than `last`.
+        Returns the settlements by horizon (a void entry of "*" means every symbol of the partition), every
+        `SCORED_EVERY_S` seconds the scores of "*" and of up to 20 symbols (of more symbols 20 at a time, round robin),
+        and by horizon the number of (symbol, second) pairs settled since the beginning. Raises ValueError, state
+        unchanged, for a batch of other horizons, levels or shapes, or one that is not newer than `last`.
         """
         if self.last is not None and batch.second <= self.last:
             raise ValueError(f"second {batch.second} of partition {batch.partition} is not newer than {self.last}")
         settled = self._advance(record_of(batch, self._horizons_s, self._levels))
-        scores = self._learned.scores(batch.forecasts, _scored_symbols(batch.symbols, batch.second))
+        turn, rest = divmod(batch.second + batch.partition, SCORED_EVERY_S)
+        scores = [] if rest else self._learned.scores(batch.forecasts, _scored_symbols(batch.symbols, turn))
         return settled, scores, self._learned.totals()
+
+    def calibration(self) -> Calibration:
+        """Return the calibration learned so far; it changes with the next outcomes."""
+        return self._learned.calibration()
 
     def pending_record(self, batch: PredictionBatch) -> bytes:
         """Return the encoded pending record of a batch; raises ValueError for a batch of other horizons or shapes."""
@@ -152,11 +159,11 @@ class Settlements:
                     del self._pending[origin]
 
 
-def _scored_symbols(symbols: Sequence[str], second: int) -> Sequence[str]:
-    """Return the symbols whose scores are published this second, round robin."""
+def _scored_symbols(symbols: Sequence[str], turn: int) -> Sequence[str]:
+    """Return the symbols whose scores are published at a turn, round robin."""
     if len(symbols) <= MAX_SCORED_SYMBOLS:
         return symbols
-    return [symbols[(second * MAX_SCORED_SYMBOLS + i) % len(symbols)] for i in range(MAX_SCORED_SYMBOLS)]
+    return [symbols[(turn * MAX_SCORED_SYMBOLS + i) % len(symbols)] for i in range(MAX_SCORED_SYMBOLS)]
 
 
 def _common(then: tuple[str, ...], now: tuple[str, ...]) -> tuple[Ints, Ints]:

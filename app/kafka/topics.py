@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from app import records
 from app.kafka.clients import MAX_MESSAGE_BYTES, client_options
+from app.retry import error_reason
 from app.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
@@ -107,6 +108,19 @@ def by_partition(symbols: tuple[str, ...], partitions: int) -> dict[int, tuple[s
     """Return the symbols of each partition that has any, in alphabetical order."""
     found = {symbol: partition_of(symbol, partitions) for symbol in sorted(symbols)}
     return {one: tuple(symbol for symbol in found if found[symbol] == one) for one in sorted(set(found.values()))}
+
+
+async def partition_count(settings: Settings, spec: TopicSpec) -> int | None:
+    """Return how many partitions a topic has on the brokers, None where there is no such topic; raises TopicError."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        (described,) = await admin.describe_topics([spec.full_name(settings)])
+    except (KafkaError, OSError) as error:
+        raise TopicError(f"Kafka at {settings.bootstrap}: {error_reason(error)}") from error
+    finally:
+        await admin.close()
+    return None if described["error_code"] else len(described["partitions"])
 
 
 async def ensure(settings: Settings, specs: tuple[TopicSpec, ...] = ALL) -> None:

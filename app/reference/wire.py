@@ -22,13 +22,13 @@ record keeps its partition from topic to topic, and its key is the partition num
 with a default: readers ignore unknown fields. If a second occurs twice, the first record counts."""
 # topic → its writers and its readers; a topic of the pipeline has one writer
 WRITERS_AND_READERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "ticks": (("collector",), ("features", "archive")),
-    "features": (("features",), ("predictions", "board", "trainer", "archive")),
+    "ticks": (("collector",), ("predictions", "archive")),
+    "features": (("predictions",), ("board", "trainer", "archive")),
     "predictions": (("predictions",), ("outcomes", "board", "archive")),
-    "outcomes": (("outcomes",), ("board", "trainer", "archive", "inspection")),
-    "models": (("trainer", "models"), ("worker", "board", "trainer", "inspection")),
-    "status": (("heartbeat",), ("board", "inspection")),
-    "dead": (("worker",), ("board", "inspection")),
+    "outcomes": (("outcomes",), ("board", "trainer", "archive")),
+    "models": (("trainer", "models"), ("worker", "board", "trainer")),
+    "status": (("heartbeat",), ("board",)),
+    "dead": (("worker",), ("board",)),
 }
 
 

@@ -1,4 +1,4 @@
-"""The Faust app, its topics as msgspec structs, and the two ways to write: `publish` and `store`.
+"""The Faust app and its topics, whose messages are msgspec structs.
 
 Agents and tables are declared on `app` elsewhere; `app/worker.py` wires them together.
 """
@@ -8,23 +8,24 @@ from typing import Any, Protocol
 
 import faust
 import msgspec
-from aiokafka.errors import MessageSizeTooLargeError
 from faust.exceptions import ValueDecodeError
 from faust.types import Message
 
-from app import metrics
-from app.clock import wall_ms
 from app.kafka import topics
 from app.kafka.clients import COMPRESSION, MAX_MESSAGE_BYTES, tls
 from app.logs import logger
-from app.records import DeadLetter, Record
-from app.retry import error_reason, retrying
+from app.records import Record
+from app.retry import error_reason
 from app.settings import Settings, settings
 from app.streaming import faust_fixes
+from app.streaming.dead_letters import publish_dead_letter
+from app.streaming.publisher import encode
 
 log = logger("streaming")
-encode = msgspec.json.Encoder().encode
-DEAD_PAYLOAD_BYTES = 4096
+
+
+# Only changelogs go through Faust's producer. It is flushed before offsets are committed: nothing is lost by waiting.
+CHANGELOG_LINGER_S = 0.2
 
 
 class StructSchema(faust.Schema):
@@ -128,7 +129,7 @@ def create_app(of: Settings) -> ForecastApp:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
-        producer_linger=0.0,
+        producer_linger=CHANGELOG_LINGER_S,
         producer_compression_type=COMPRESSION,
         producer_max_request_size=MAX_MESSAGE_BYTES,
         store="rocksdb://?driver=rocksdict",
@@ -155,40 +156,3 @@ for _spec in topics.ALL:
 def topic(spec: topics.TopicSpec) -> faust.TopicT:
     """Return the Faust topic of a spec."""
     return app.topic(spec.full_name(settings()), schema=StructSchema(spec.record))
-
-
-async def publish(spec: topics.TopicSpec, record: Any, partition: int = 0) -> None:
-    """Send one record and wait until the brokers have it; a failure is logged and tried again until it works."""
-    key, value = str(partition).encode(), encode(record)
-    name = spec.full_name(settings())
-
-    async def send() -> None:
-        await (await app.send(name, key=key, value=value, partition=partition, key_serializer="raw",
-                              value_serializer="raw"))  # fmt: skip
-
-    await retrying(send, f"send to {name}/{partition}", unless=_is_too_large)
-
-
-def _is_too_large(error: Exception) -> bool:
-    return any(isinstance(one, MessageSizeTooLargeError) for one in (error, error.__cause__))
-
-
-async def store(table: faust.Table, key: bytes, value: bytes) -> None:
-    """Write one table entry; a full disk is logged and tried again until there is room."""
-
-    async def write() -> None:
-        table[key] = value
-
-    await retrying(write, f"write table {table.name}")
-
-
-async def publish_dead_letter(message: Message, reason: str) -> None:
-    """Publish a message that could not be used as a dead letter, with its place and reason."""
-    payload = message.value or b""
-    log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, reason=reason)
-    metrics.DEAD_LETTERS.labels(message.topic).inc()
-    letter = DeadLetter(
-        topic=message.topic, partition=message.partition, offset=message.offset, reason=reason, at_ms=wall_ms(),
-        by="worker", payload=payload[:DEAD_PAYLOAD_BYTES], size_bytes=len(payload),
-    )  # fmt: skip
-    await publish(topics.DEAD, letter)

@@ -15,7 +15,7 @@ from faust.types import EventT
 from app.logs import logger
 from app.streaming import faust_fixes
 from app.streaming.admission import ImplausibleError
-from app.streaming.faust_app import publish_dead_letter
+from app.streaming.dead_letters import publish_dead_letter
 
 PATIENCE_S = 5.0  # well within the rebalance timeout; an event takes milliseconds, unless the brokers are away
 log = logger("streaming")

@@ -9,6 +9,7 @@ from typing import Any
 
 import faust
 
+from app.retry import retrying
 from app.settings import settings
 from app.streaming.faust_app import app
 
@@ -46,3 +47,12 @@ def ring_records(table: Any, partition: int, size: int) -> list[bytes]:
     """Return every record of a partition's ring; `items()` would span all partitions, so keys are looked up."""
     keys = (slot_key(partition, slot, size) for slot in range(size))
     return [record for key in keys if (record := table.get(key)) is not None]
+
+
+async def store(table: faust.Table, key: bytes, value: bytes) -> None:
+    """Write one table entry; a full disk is logged and tried again until there is space."""
+
+    async def write() -> None:
+        table[key] = value
+
+    await retrying(write, f"write table {table.name}")

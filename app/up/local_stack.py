@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.up.source import TickSource
 from app.up.supervisor import Supervisor
 
+LOCAL_PARTITIONS = 1  # one worker needs no more, and each costs a batch a second; a data folder keeps what it has
 BACKGROUND = ("archive", "trainer", "dashboard", "kafka-ui")  # no forecast waits for them, so they yield the CPU
 BACKGROUND_NICE = 10
 OWN_PORTS = ("api_port", "worker_port", "dashboard_port", "kafka_ui_port", "broker_port")
@@ -43,6 +44,7 @@ class LocalStack:
 
     options: RunOptions
     settings: Settings
+    base: Settings  # as the environment sets them
     folder: Path
     exchange_port: int
     supervisor: Supervisor
@@ -66,6 +68,8 @@ def run_settings(options: RunOptions, base: Settings, folder: Path) -> tuple[Set
     """Return the settings of a run and its exchange's port; an unattended run takes free ports."""
     exchange_port = ports.free_port() if options.source.emulated else 0
     changes: dict[str, Any] = {"source": options.source.name, "speed": options.speed, "data_dir": folder}
+    if "partitions" not in base.model_fields_set:
+        changes["partitions"] = LOCAL_PARTITIONS
     if options.symbols:
         changes["symbols"] = options.symbols
     if options.source.emulated:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from app.kafka import topics
 from app.service import ports
 from app.service.lifecycle import StartupError, wait_for_topics
 from app.settings import Settings
@@ -39,7 +40,7 @@ async def run(options: RunOptions, base: Settings, say: Callable[[str], None]) -
     check_ports(settings, options, embedded=not base.kafka_url)
     write_source_file(settings)
     async with Supervisor(folder / "logs", say) as supervisor:
-        stack = LocalStack(options, settings, folder, exchange_port, supervisor, say)
+        stack = LocalStack(options, settings, base, folder, exchange_port, supervisor, say)
         return await _until_stopped(stack, embedded=not base.kafka_url)
 
 
@@ -64,6 +65,7 @@ async def _run(stack: LocalStack, *, embedded: bool) -> dict[str, Any] | None:
         await _warn_if_unreachable(stack)
     if embedded:
         await _start_broker(stack)
+    await _keep_partitions(stack)
     await wait_for_topics(stack.settings)
     if stack.options.source.emulated:
         await _start_exchange(stack)
@@ -88,6 +90,16 @@ async def _start_broker(stack: LocalStack) -> None:
     stack.say("Kafka: starting the embedded one")
     await stack.start("broker", "broker", "--data", str(stack.folder / "kafka"))
     await _wait_for(stack, "broker", lambda: ports.answers(stack.settings.broker_port), BROKER_TIMEOUT_S)
+
+
+async def _keep_partitions(stack: LocalStack) -> None:
+    """Use the partition count of the topics that are there, unless the settings name one."""
+    try:
+        count = await topics.partition_count(stack.settings, topics.TICKS)
+    except topics.TopicError:  # Kafka does not answer yet; whoever needs it waits, and says so
+        return
+    if count and "partitions" not in stack.base.model_fields_set:
+        stack.settings = stack.settings.model_copy(update={"partitions": count})
 
 
 async def _start_exchange(stack: LocalStack) -> None:

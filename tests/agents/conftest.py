@@ -8,19 +8,18 @@ import faust
 import pytest
 from faust.types import TP, Message
 
-import agents.features
 import agents.outcomes
 import agents.predictions
 from app.kafka import topics
 from app.records import DeadLetter, Record
-from app.streaming import admission, faust_app
+from app.streaming import admission, dead_letters, faust_app, publisher
 from app.streaming.serving_models import SERVING
 from tables.pending import PENDING
 from tables.scores import SCORES
 from tables.windows import WINDOWS
 
 PARTITION = 2
-AGENTS = (agents.features, agents.predictions, agents.outcomes)
+AGENTS = (agents.predictions, agents.outcomes)
 
 
 class AgentRun:
@@ -29,17 +28,19 @@ class AgentRun:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.published: list[tuple[str, Any]] = []
         self.tables: dict[str, dict[bytes, bytes]] = {}
+        self.partitions: set[int] = set()
         self._offset = 0
         self._patch = patch
         self.publish_instead(self._publish)
 
     def publish_instead(self, publish: Callable[..., Awaitable[None]]) -> None:
         """Let the agents publish through another function."""
-        for module in (faust_app, *AGENTS):
+        for module in (dead_letters, *AGENTS):
             self._patch.setattr(module, "publish", publish)
 
-    async def _publish(self, spec: topics.TopicSpec, record: Any, _partition: int = 0) -> None:
-        self.published.append((spec.name, record))
+    async def _publish(self, *records: tuple[topics.TopicSpec, Any], partition: int = 0) -> None:
+        self.published += [(spec.name, record) for spec, record in records]
+        self.partitions.add(partition)
 
     async def store(self, table: Any, key: bytes, value: bytes) -> None:
         """Keep what is stored."""
@@ -49,7 +50,7 @@ class AgentRun:
         """Return a record as it comes out of a topic, its numbers rising."""
         self._offset += 1
         message: Any = Message(
-            "some.topic", partition, self._offset, 0.0, 0, {}, b"0", faust_app.encode(record), None,
+            "some.topic", partition, self._offset, 0.0, 0, {}, b"0", publisher.encode(record), None,
             tp=TP("some.topic", partition),
         )  # fmt: skip
         return faust.Event(faust_app.app, b"0", record, {}, message)
@@ -94,7 +95,7 @@ async def work(agent: Any, agent_run: AgentRun, records: Iterable[Record]) -> No
 def agent_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[AgentRun]:
     """Give agents with empty tables, states and progress, and without brokers."""
     made = AgentRun(monkeypatch)
-    for module in (agents.features, agents.outcomes):
+    for module in AGENTS:
         monkeypatch.setattr(module, "store", made.store)
     for table in (WINDOWS, PENDING, SCORES):
         monkeypatch.setattr(

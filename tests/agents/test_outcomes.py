@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from agents import features, outcomes, predictions
+from agents import outcomes, predictions
 from agents.outcomes import STATES
 from tests.agents.conftest import PARTITION, AgentRun, work
 from tests.live.ticks import START, batch
 
 
 async def _predictions(agent_run: AgentRun, count: int) -> list[Any]:
-    await work(features.features, agent_run, [batch(START + n) for n in range(count)])
-    await work(predictions.predictions, agent_run, agent_run.of("features"))
+    await work(predictions.predictions, agent_run, [batch(START + n) for n in range(count)])
     return agent_run.of("predictions")
 
 
@@ -32,3 +31,14 @@ async def test_repeats_and_a_lost_state_settle_nothing_twice(agent_run: AgentRun
     await work(outcomes.outcomes, agent_run, rows)
     assert [out.settled for out in agent_run.of("outcomes")] == [out.settled for out in undisturbed]
     assert agent_run.of("outcomes")[-1].settled_total == undisturbed[-1].settled_total
+
+
+async def test_scores_are_stored_now_and_then_and_restored_to_the_same_bits(agent_run: AgentRun) -> None:
+    """The seconds since the last scores record are replayed from the ring of pending forecasts."""
+    rows = await _predictions(agent_run, 25)
+    await work(outcomes.outcomes, agent_run, rows)
+    undisturbed = STATES.get(PARTITION).scores_record()
+    stored = agent_run.tables["scores"][str(PARTITION).encode()]
+    assert stored != undisturbed
+    STATES.drop(PARTITION)
+    assert STATES.get(PARTITION).scores_record() == undisturbed

@@ -179,3 +179,23 @@ def _drain(sock: socket.socket) -> bytes:
         while not received.endswith(b"updates dropped") and (part := sock.recv(1 << 20)):
             received += part
     return received
+
+
+async def test_a_backlog_is_not_pushed_second_by_second() -> None:
+    """A worker works off an hour at a hundred seconds a second: a client sees where it is, once a second, as stale."""
+    board = examples.board()
+    now_ms = examples.closed_ms(SECOND + 3600)
+    board._now_ms = lambda: now_ms
+    async with served(board) as address, connect(f"ws://{address}/v1/stream", proxy=None) as client:
+        await client.recv()
+        for second in range(SECOND + 1, SECOND + 301):
+            board.update([predictions(second)])
+            await asyncio.sleep(0.005)
+        board.update([predictions(SECOND + 3600)])
+        seen: list[int] = []
+        while not seen or seen[-1] < SECOND + 3600:
+            message = json.loads(await asyncio.wait_for(client.recv(), 5))
+            seen.append(message["second"])
+            assert message["predictions"][0]["stale"] == (message["second"] < SECOND + 3600)
+    assert 2 <= len(seen) <= 6
+    assert seen == sorted(seen)

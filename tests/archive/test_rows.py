@@ -58,6 +58,14 @@ def test_outcomes_and_scores_are_rows(settings: Settings) -> None:
     assert score == {"model": "a", "n": 7, "coverage": {"0.9": 0.91}, "pit": [0.1, 0.9]}
 
 
+def test_scores_are_kept_once_a_minute_and_settlements_always(settings: Settings) -> None:
+    """They change slowly, and every second of them was nine tenths of the archive."""
+    minute = T0 - T0 % 60
+    archived(settings, "outcomes", *(outcome_batch(minute + n) for n in range(0, 180, 5)))
+    assert rows(settings, "select count(*) as n from scores") == [{"n": 3}]
+    assert rows(settings, "select count(*) as n from outcomes") == [{"n": 2 * 36}]
+
+
 def test_a_batch_without_symbols_is_archived(settings: Settings) -> None:
     """No rows, but the offset is covered."""
     archived(

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from statistics import NormalDist
 
-import msgspec
 import numpy as np
 import pytest
 
 from app.domain.arrays import ABSENT, F32, F64, cell_index
 from app.domain.calibration import (
-    CalibrationRecord,
+    Calibration,
     QuantileTracker,
-    calibration_of,
     corrected,
     median_position,
     predecessor_position,
@@ -166,15 +164,11 @@ def test_corrected_quantiles_never_cross_and_keep_the_median() -> None:
     assert moved.tolist() == [[[-0.5, -0.5, 0.1, 0.1, 3.0]]]
 
 
-def record(models: list[tuple[str, str, int]], offsets: F32) -> bytes:
-    """Return a record of one horizon and one symbol."""
-    return msgspec.msgpack.encode(CalibrationRecord((1,), LEVELS, ["BTCUSDT"], models, offsets.tobytes()))
-
-
 def test_a_new_model_takes_the_offsets_of_the_newest_of_its_kind() -> None:
     """A release inherits what its predecessor learned; an unknown symbol and an unknown kind start at zero."""
     offsets = np.arange(10, dtype=np.float32).reshape(1, 2, 1, 5)
-    calibration = calibration_of(record([("tf-1", "tensorflow", 7), ("tf-2", "tensorflow", 9)], offsets))
+    models = [("tf-1", "tensorflow", 7), ("tf-2", "tensorflow", 9)]
+    calibration = Calibration((1,), LEVELS, models, {"BTCUSDT": 0}, offsets)
     assert calibration.offsets("tf-1", "tensorflow", ["BTCUSDT"]).tolist() == [[[0, 1, 2, 3, 4]]]
     assert calibration.offsets("tf-3", "tensorflow", ["BTCUSDT", "ABSENT"]).tolist() == [[[5, 6, 7, 8, 9]], [[0] * 5]]
     assert not calibration.offsets("ridge-1", "ridge", ["BTCUSDT"]).any()

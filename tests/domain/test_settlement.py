@@ -6,8 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.domain.calibration import calibration_of
-from app.domain.settlement import Settlements
+from app.domain.settlement import SCORED_EVERY_S, Settlements
 from app.records import Score, Settlement
 from tests.domain.prediction_batches import HORIZONS_S, LEVELS, NAIVE, RIDGE, SPREAD, batch, forecast
 
@@ -30,10 +29,10 @@ def score(scores: list[Score], model: str, symbol: str, horizon_s: int) -> Score
 def test_a_forecast_is_settled_when_its_horizon_is_over() -> None:
     """From 100 to 101 in one second: the log return is ln 1.01, and both forecasters are scored by it."""
     settlements = empty()
-    assert settlements.settle(batch(10, {"BTCUSDT": 100.0})) == ([], [], {"1": 0, "3": 0, "7": 0})
-    settled, scores, totals = settlements.settle(batch(11, {"BTCUSDT": 101.0}))
+    assert settlements.settle(batch(9, {"BTCUSDT": 100.0})) == ([], [], {"1": 0, "3": 0, "7": 0})
+    settled, scores, totals = settlements.settle(batch(10, {"BTCUSDT": 101.0}))
     move = math.log(1.01)
-    assert (settled[0].horizon_s, settled[0].origin, settled[0].symbols, settled[0].void) == (1, 10, ["BTCUSDT"], {})
+    assert (settled[0].horizon_s, settled[0].origin, settled[0].symbols, settled[0].void) == (1, 9, ["BTCUSDT"], {})
     assert settled[0].realised == pytest.approx([move])
     assert totals == {"1": 1, "3": 0, "7": 0}
     naive, ridge = (score(scores, model, "BTCUSDT", 1) for model in ("naive", "ridge-1"))
@@ -74,9 +73,9 @@ def test_a_second_not_newer_than_the_last_is_refused(second: int) -> None:
 def test_symbols_without_a_mid_then_or_now_are_void() -> None:
     """A had no mid when the forecast was made, B has none now: both unpriced, C is settled."""
     settlements = empty()
-    settlements.settle(batch(10, {"A": 0.0, "B": 2.0, "C": 1.0}))
-    settled, scores, totals = settlements.settle(batch(11, {"A": 1.0, "B": 0.0, "C": 1.0}))
-    assert settled == [Settlement(horizon_s=1, origin=10, symbols=["C"], realised=[0.0], void={"unpriced": ["A", "B"]})]
+    settlements.settle(batch(9, {"A": 0.0, "B": 2.0, "C": 1.0}))
+    settled, scores, totals = settlements.settle(batch(10, {"A": 1.0, "B": 0.0, "C": 1.0}))
+    assert settled == [Settlement(horizon_s=1, origin=9, symbols=["C"], realised=[0.0], void={"unpriced": ["A", "B"]})]
     assert totals["1"] == 1
     assert {s.symbol for s in scores} == {"*", "C"}
 
@@ -125,7 +124,7 @@ def test_a_newcomer_inherits_the_offsets_of_its_kind() -> None:
     for second in range(40):
         settlements.settle(batch(second, {"A": math.exp(second * 1e-3)}))
     settlements.settle(batch(40, {"A": math.exp(0.04)}, models=[NAIVE, RIDGE, ("ridge-2", "ridge")]))
-    calibration = calibration_of(settlements.scores_record())
+    calibration = settlements.calibration()
     old, new = (calibration.offsets(name, "ridge", ["A"]) for name in ("ridge-1", "ridge-2"))
     assert old[0, 0, -1] > 1
     assert np.abs(old - new).max() < 0.5
@@ -144,12 +143,13 @@ def test_models_and_symbols_long_gone_are_forgotten() -> None:
 
 
 def test_large_partitions_score_twenty_symbols_in_turn() -> None:
-    """Of 45 symbols each second shows 20 and "*"; nine seconds show every symbol the same number of times."""
+    """Of 45 symbols each turn shows 20 and "*"; nine turns show every symbol the same number of times."""
     settlements, seen = empty(), dict[str, int]()
     mids = {f"S{number}": 1.0 for number in range(45)}
-    for second in range(20):
+    for second in range(1, 20 * SCORED_EVERY_S):
         scores = [s for s in settlements.settle(batch(second, mids))[1] if (s.model, s.horizon_s) == ("naive", 1)]
-        if second >= 11:
+        assert bool(scores) == (second % SCORED_EVERY_S == 0)
+        if scores and second >= 11 * SCORED_EVERY_S:
             assert len(scores) == 21
             for one in scores:
                 seen[one.symbol] = seen.get(one.symbol, 0) + 1
@@ -159,8 +159,8 @@ def test_large_partitions_score_twenty_symbols_in_turn() -> None:
 def test_roles_are_those_of_the_newest_batch() -> None:
     """A challenger promoted this second is scored as champion this second."""
     settlements = empty()
-    settlements.settle(batch(1, {"A": 1.0}, forecasts=[forecast(NAIVE, [0.0]), forecast(RIDGE, [0.0], "challenger")]))
-    _, scores, _ = settlements.settle(batch(2, {"A": 1.0}, forecasts=[forecast(RIDGE, [0.0], "champion")]))
+    settlements.settle(batch(4, {"A": 1.0}, forecasts=[forecast(NAIVE, [0.0]), forecast(RIDGE, [0.0], "challenger")]))
+    _, scores, _ = settlements.settle(batch(5, {"A": 1.0}, forecasts=[forecast(RIDGE, [0.0], "champion")]))
     assert {(s.model, s.role) for s in scores} == {("ridge-1", "champion")}
 
 

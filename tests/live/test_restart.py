@@ -9,6 +9,7 @@ import pytest
 
 from app.kafka import topics
 from app.records import OutcomeBatch
+from app.settings import Settings
 from benchmarks import topic_io
 from benchmarks.processes import Processes
 from tests.live.ticks import START, payload
@@ -28,7 +29,8 @@ async def test_a_killed_worker_loses_nothing_and_settles_nothing_twice(kafka: st
     finally:
         calm.close()
         wild.close()
-    assert _settled(disturbed) == _settled(undisturbed)
+    every = list(range(START, START + SECONDS))
+    assert settled_once(disturbed, every) == settled_once(undisturbed, every)
     due = {str(horizon_s): max(0, SECONDS - horizon_s) for horizon_s in wild.settings.horizons_s}
     assert disturbed[-1].settled_total == undisturbed[-1].settled_total == due
 
@@ -49,17 +51,17 @@ async def _run(processes: Processes, kills: tuple[int, ...]) -> list[OutcomeBatc
             if number in kills:
                 processes.kill("worker")  # in the middle of the batches it was just sent
                 processes.start_worker()
-    await _drained(processes)
+    await wait_for_outcome(processes.settings, START + SECONDS - 1)
     return _first_wins(await topic_io.records(processes.settings, topics.OUTCOMES))
 
 
-async def _drained(processes: Processes) -> None:
+async def wait_for_outcome(settings: Settings, second: int) -> None:
+    """Wait until the outcomes of a second are published."""
     for _attempt in range(600):
-        seconds = {found.second for found in await topic_io.records(processes.settings, topics.OUTCOMES, _Second)}
-        if START + SECONDS - 1 in seconds:
+        if second in {found.second for found in await topic_io.records(settings, topics.OUTCOMES, _Second)}:
             return
         await asyncio.sleep(0.2)
-    raise AssertionError("the worker did not come to the end")
+    raise AssertionError(f"the outcomes of second {second} did not come")
 
 
 class _Second(msgspec.Struct):
@@ -70,13 +72,15 @@ def _first_wins(batches: list[OutcomeBatch]) -> list[OutcomeBatch]:
     taken: dict[int, OutcomeBatch] = {}
     for batch in batches:
         taken.setdefault(batch.second, batch)
-    assert sorted(taken) == list(range(START, START + SECONDS))
     return [taken[second] for second in sorted(taken)]
 
 
-def _settled(batches: list[OutcomeBatch]) -> Counter[tuple[int, int, float]]:
+def settled_once(batches: list[OutcomeBatch], seconds: list[int]) -> Counter[tuple[int, int, float]]:
+    """Return (horizon, origin, outcome) of all seconds as a reader takes them; each must be there exactly once."""
+    taken = _first_wins(batches)
+    assert [batch.second for batch in taken] == seconds
     counts = Counter(
-        (one.horizon_s, one.origin, realised) for batch in batches for one in batch.settled for realised in one.realised
+        (one.horizon_s, one.origin, realised) for batch in taken for one in batch.settled for realised in one.realised
     )
     assert set(counts.values()) == {1}
     return counts

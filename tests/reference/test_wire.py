@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
-import msgspec
 import psutil
 import pytest
 
@@ -26,6 +25,7 @@ from app.kafka import topics
 from app.records import DeadLetter, Record
 from app.reference import wire
 from app.service.heartbeat import ProcessStatus, measure
+from app.streaming.publisher import encode
 
 ROOT = Path(__file__).resolve().parents[2]
 HORIZONS_S = (5, 10, 30, 60, 300)
@@ -36,17 +36,17 @@ def records_of_ten_seconds() -> Iterator[Record]:
     """Yield records of every topic as the code makes them from ten seconds of one symbol."""
     cutter, windows, settlements = TickBatcher(2, ("BTCUSDT",), START), SymbolWindows(), Settlements(HORIZONS_S, LEVELS)
     (release,) = releases.packaged()
-    entry = ModelEntry("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
-    lineup = ModelLineup((entry,), HORIZONS_S, ("fallback",))
+    runner = ModelEntry("naive", "naive", "baseline", naive(unpack(release.artifact).naive, HORIZONS_S))
+    line_up = ModelLineup((runner,), HORIZONS_S, ("fallback",))
     for second in range(START, START + 10):
         price = 60_000.0 + second % 3
         cutter.add(Quote("BTCUSDT", second, second * 1000, price - 0.5, 2.0, price + 0.5, 3.0))
         cutter.add(Trade("BTCUSDT", second - START, second * 1000 + 250, price, 0.1, buyer_maker=True))
         ticks = cutter.close(closed_ms=second * 1000 + 1050.0, generation=1)
         windows.update(ticks)
-        rows = feature_batch(ticks, windows.feature_rows(), second * 1000 + 1054.0)
-        forecasts = predict(rows, lineup, None, second * 1000 + 1060.0)
-        yield from (ticks, rows, forecasts)
+        rows = windows.feature_rows()
+        forecasts = predict(ticks, rows, line_up, None, second * 1000 + 1060.0)
+        yield from (ticks, feature_batch(ticks, rows, second * 1000 + 1054.0), forecasts)
         yield outcome_batch(forecasts, *settlements.settle(forecasts), second * 1000 + 1064.0)
     yield release
     yield measure("worker", "0", ProcessStatus(progress={"lag": 0.0}), psutil.Process())
@@ -58,7 +58,7 @@ def encoded() -> dict[str, list[Any]]:
     """Return record's name → decoded JSON, as a reader in another language sees it."""
     found: dict[str, list[Any]] = {}
     for record in records_of_ten_seconds():
-        found.setdefault(type(record).__name__, []).append(json.loads(msgspec.json.encode(record)))
+        found.setdefault(type(record).__name__, []).append(json.loads(encode(record)))
     assert found["OutcomeBatch"][-1]["settled"], "ten seconds must settle something"
     assert found["FeatureBatch"][0]["feature_schema"] == SCHEMA
     return found

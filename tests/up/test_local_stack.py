@@ -60,3 +60,10 @@ def test_a_port_that_is_not_used_may_be_taken() -> None:
         socket.create_server(("127.0.0.1", settings.broker_port)),
     ):
         check_ports(settings, options, embedded=False)
+
+
+def test_one_machine_uses_one_partition_unless_told_otherwise(tmp_path: Path) -> None:
+    """Each partition costs a batch a second, and one worker needs no more than one."""
+    options = RunOptions(source.parse("synthetic"))
+    assert run_settings(options, _free(), tmp_path)[0].partitions == 1
+    assert run_settings(options, _free().model_copy(update={"partitions": 3}), tmp_path)[0].partitions == 3
