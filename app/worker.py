@@ -6,12 +6,12 @@ TensorFlow and compiles the models: a worker that has partitions must be able to
 
 import asyncio
 import gc
+import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import uvloop
 from aiokafka.admin import AIOKafkaAdminClient
 
 import agents.outcomes
@@ -31,7 +31,10 @@ from app.streaming.watchdog import Watchdog
 
 __all__ = ["agents", "app"]
 
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's loop and its consumer's: a third less CPU per message
+if sys.platform != "win32":
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's loop and its consumer's: a third less CPU
 
 log = logs.logger("worker")
 
