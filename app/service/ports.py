@@ -1,12 +1,15 @@
 """Ports of this machine: which are free, and which process holds a taken one."""
 
+import random
 import socket
 import sys
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
+UNRESERVED = range(20_000, 32_000)  # below what any system gives to outgoing connections, so none takes one
 BACKLOG = 2048  # connections that wait to be accepted; uvicorn's default
+_candidates = random.SystemRandom().sample(UNRESERVED, len(UNRESERVED))  # another order in each process, seeded or not
 
 
 class PortError(RuntimeError):
@@ -14,11 +17,11 @@ class PortError(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a port of the loopback on which no server listens now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port of the loopback on which no server listens now; never the same one twice in one process."""
+    while _candidates:
+        if is_free(port := _candidates.pop()):
+            return port
+    raise PortError(f"no port from {UNRESERVED.start} to {UNRESERVED.stop - 1} is free: end what holds them")
 
 
 def is_free(port: int) -> bool:

@@ -14,6 +14,13 @@ def test_a_free_port_can_be_listened_on() -> None:
     assert ports.holder(port) is None
 
 
+def test_no_port_is_handed_out_twice() -> None:
+    """Whoever asks for many ports first and listens later gets as many, none where outgoing connections begin."""
+    chosen = [ports.free_port() for _ in range(300)]
+    assert len(set(chosen)) == len(chosen)
+    assert set(chosen) <= set(ports.UNRESERVED)
+
+
 def test_a_taken_port_has_a_holder() -> None:
     """A port somebody listens on, on any address, is taken, and its holder is this process."""
     with socket.create_server(("", 0)) as server:
