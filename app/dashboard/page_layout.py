@@ -26,10 +26,13 @@ def controls() -> Iterator[None]:
 def _choose_symbol() -> None:
     known = shared_board.board().symbols
     st.session_state["known"] = known
+    if len(known) > 1:  # bound to the URL: the choice stays over pages and reloads, and can be sent to somebody
+        st.selectbox("Symbol", known, key="symbol", bind="query-params", label_visibility="collapsed", width=170)
+
+
+def _chosen_symbol(known: tuple[str, ...]) -> str:
     chosen = st.session_state.get("symbol")
-    st.session_state["symbol"] = chosen if chosen in known else known[0] if known else ""
-    if len(known) > 1:  # the choice stays when the page changes: it is written back before the widget is drawn
-        st.selectbox("Symbol", known, key="symbol", label_visibility="collapsed", width=170)
+    return chosen if chosen in known else known[0] if known else ""
 
 
 def live(draw: Draw) -> None:
@@ -41,7 +44,7 @@ def live(draw: Draw) -> None:
         if board.symbols != st.session_state.get("known"):
             st.rerun()
         status = board.status()
-        symbol = st.session_state.get("symbol", "")
+        symbol = _chosen_symbol(board.symbols)
         st.html(header(status, symbol, board.not_following_reason))
         if symbol:
             draw(board, symbol, status)

@@ -91,13 +91,26 @@ def test_no_page_scrolls_sideways(browser: Browser, dashboard: tuple[str, int], 
 
 
 def test_a_symbol_can_be_chosen_and_stays_chosen(page: Page, dashboard: tuple[str, int]) -> None:
-    """The choice survives a change of page."""
+    """The choice stands in the URL and survives changes of page, at whatever moment of a refresh they come."""
     opened(page, dashboard[0])
     page.locator("[data-testid=stSelectbox] input").first.fill("ETH")
     page.keyboard.press("Enter")
     page.wait_for_selector(".b-line b:has-text('ETHUSDT')", timeout=30_000)
-    page.get_by_role("link", name="Feed").click()
-    page.wait_for_selector("h3:has-text('ETHUSDT: trades and quotes')", timeout=30_000)
+    for turn in range(4):
+        page.wait_for_timeout(230 * turn)
+        page.get_by_role("link", name="Feed").click()
+        page.wait_for_selector("h3:has-text('ETHUSDT: trades and quotes')", timeout=30_000)
+        page.get_by_role("link", name="Accuracy").click()
+        page.wait_for_selector("h3:has-text('Scores of ETHUSDT')", timeout=30_000)
+    assert "symbol=ETHUSDT" in page.url
+
+
+def test_symbol_and_horizon_are_read_from_the_address(page: Page, dashboard: tuple[str, int]) -> None:
+    """A link that somebody was sent opens what its sender saw; an unknown symbol opens the first."""
+    opened(page, f"{dashboard[0]}accuracy?symbol=ETHUSDT&horizon=60+s")
+    page.wait_for_selector("h3:has-text('Scores of ETHUSDT, 60 s ahead')", timeout=30_000)
+    opened(page, f"{dashboard[0]}accuracy?symbol=NOSUCH")
+    page.wait_for_selector("h3:has-text('Scores of BTCUSDT, 5 s ahead')", timeout=30_000)
 
 
 def test_memory_stays_flat_and_a_refresh_is_cheap(page: Page, dashboard: tuple[str, int]) -> None:

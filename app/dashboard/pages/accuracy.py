@@ -12,8 +12,8 @@ def page() -> None:
     """Draw the page."""
     horizons = [f"{horizon} s" for horizon in shared_board.board().horizons_s]
     with page_layout.controls():
-        st.segmented_control("Horizon", horizons, default=horizons[0], key="horizon", required=True,
-                             label_visibility="collapsed", width="content")  # fmt: skip
+        st.segmented_control("Horizon", horizons, default=horizons[0], key="horizon", bind="query-params",
+                             required=True, label_visibility="collapsed", width="content")  # fmt: skip
     page_layout.live(draw)
 
 

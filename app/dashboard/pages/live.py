@@ -16,9 +16,10 @@ def page() -> None:
     """Draw the page."""
     choices = [NO_PAST, *(f"forecast {horizon} s before" for horizon in shared_board.board().horizons_s)]
     with page_layout.controls():
-        st.segmented_control("Show the last", list(BACK_S), default="5 min", key="back", required=True,
-                             label_visibility="collapsed", width="content")  # fmt: skip
-        st.selectbox("Past forecasts", choices, key="past", width=230, label_visibility="collapsed",
+        st.segmented_control("Show the last", list(BACK_S), default="5 min", key="back", bind="query-params",
+                             required=True, label_visibility="collapsed", width="content")  # fmt: skip
+        st.selectbox("Past forecasts", choices, key="past", bind="query-params", width=230,
+                     label_visibility="collapsed",
                      help="what was forecast for each second, so long before: 90 % interval")  # fmt: skip
     page_layout.live(draw)
 
