@@ -47,7 +47,7 @@ def median_position(levels: Sequence[float]) -> int:
 
 
 def corrected(quantiles: F64, volatility: F64, offsets: F64, horizons_s: Sequence[int], middle: int) -> F64:
-    """Return quantiles [S,H,Q] moved by offsets [S,H,Q], log returns; median unmoved, outer never inside inner ones.
+    """Return quantiles […,S,H,Q] moved by offsets of that shape, log returns; median unmoved, outer never inside inner.
 
     `volatility` [S] is that of the log price per √second.
     """
@@ -84,7 +84,7 @@ class Calibration:
         return out
 
     def corrected(self, quantiles: F64, volatility: F64, offsets: F64) -> F64:
-        """Return quantiles [S,H,Q], log returns, moved by offsets [S,H,Q]: see the function of this name."""
+        """Return quantiles […,S,H,Q], log returns, moved by offsets of that shape: see the function of this name."""
         return corrected(quantiles, volatility, offsets, self.horizons_s, self._middle)
 
 

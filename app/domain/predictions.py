@@ -58,19 +58,28 @@ def predict(
         horizons_s=list(lineup.horizons_s),
         levels=list(LEVELS),
         champion=lineup.entries[0].id,
-        forecasts=[_forecast(entry, rows, volatility, calibration) for entry in lineup.entries],
+        forecasts=_forecasts(lineup.entries, rows, volatility, calibration),
     )
 
 
-def _forecast(entry: ModelEntry, rows: FeatureRows, volatility: Floats, calibration: Calibration | None) -> Forecast:
-    mean, quantiles = entry.forecast(rows.features, volatility)
+def _forecasts(
+    entries: tuple[ModelEntry, ...], rows: FeatureRows, volatility: Floats, calibration: Calibration | None
+) -> list[Forecast]:
+    """Return every model's forecasts; those of all models are corrected and rounded in one go."""
+    made = [entry.forecast(rows.features, volatility) for entry in entries]
+    means = np.array([mean for mean, _quantiles in made], np.float64)  # [M, S, H]
+    quantiles = np.array([quantiles for _mean, quantiles in made], np.float64)  # [M, S, H, Q]
     if calibration is not None:
-        offsets = calibration.offsets(entry.id, entry.kind, rows.symbols)
-        quantiles = calibration.corrected(np.asarray(quantiles, np.float64), volatility, offsets)
-    return Forecast(
-        model=entry.id,
-        kind=entry.kind,
-        role=entry.role,
-        mean=cast(Any, np.round(np.asarray(mean, np.float64), DIGITS)),  # arrays: the encoder writes lists
-        quantiles=cast(Any, np.round(np.asarray(quantiles, np.float64), DIGITS)),
-    )
+        offsets = np.array([calibration.offsets(entry.id, entry.kind, rows.symbols) for entry in entries])
+        quantiles = calibration.corrected(quantiles, volatility, offsets)
+    means, quantiles = np.round(means, DIGITS), np.round(quantiles, DIGITS)
+    return [
+        Forecast(
+            model=entry.id,
+            kind=entry.kind,
+            role=entry.role,
+            mean=cast(Any, means[m]),  # arrays: the encoder writes lists
+            quantiles=cast(Any, quantiles[m]),
+        )
+        for m, entry in enumerate(entries)
+    ]

@@ -44,6 +44,9 @@ class ServingModels:
         self._running: tuple[tuple[ModelRelease, Role, Model], ...] = ()
         self._naive: Forecaster = naive(default_z(of.horizons_s), of.horizons_s)
         self._ridge: Forecaster | None = None
+        self._entries: tuple[ModelEntry, ...] = ()
+        self._served: ModelRelease | None = None
+        self._arrange()
 
     async def open(self) -> None:
         """Import TensorFlow, read every release so far and compile those that run; then `ready` is set.
@@ -118,6 +121,7 @@ class ServingModels:
         self._running = tuple(running)
         self._compiled = {release.sha256: model for release, _role, model in running}  # each holds some megabytes
         self._update_baselines([model.parameters for _release, _role, model in running])
+        self._arrange()
         metrics.MODEL_RUNNING.clear()
         for release, role, _model in running:
             metrics.MODEL_RUNNING.labels(release.id, release.kind, role).set(1)
@@ -151,24 +155,29 @@ class ServingModels:
         self._naive = naive(newest.naive, horizons_s)
         self._ridge = ridge(newest.scaler, *newest.ridge, horizons_s)
 
-    def lineup(self, second: int) -> ModelLineup:
-        """Return the forecasters of this second of exchange time, the champion first."""
+    def _arrange(self) -> None:
+        """Arrange the forecasters that run, the champion first."""
         models = [
             ModelEntry(release.id, release.kind, role, timed(release.kind, model))
             for release, role, model in self._running
         ]
         champion = [entry for entry in models if entry.role == "champion"]
-        flags: tuple[str, ...] = ()
-        if not champion:
-            metrics.FALLBACK.inc()
-            flags = ("fallback",)
-        elif is_expired(self._running[0][0], second * 1000.0):
-            flags = ("model_expired",)
         baselines = [ModelEntry("naive", "naive", "baseline" if champion else "champion", timed("naive", self._naive))]
         if self._ridge is not None:
             baselines.append(ModelEntry("ridge", "ridge", "baseline", timed("ridge", self._ridge)))
         challengers = [entry for entry in models if entry.role != "champion"]
-        return ModelLineup((*champion, *baselines, *challengers), self._settings.horizons_s, flags)
+        self._entries = (*champion, *baselines, *challengers)
+        self._served = next((release for release, role, _model in self._running if role == "champion"), None)
+
+    def lineup(self, second: int) -> ModelLineup:
+        """Return the forecasters of this second of exchange time, the champion first."""
+        flags: tuple[str, ...] = ()
+        if self._served is None:
+            metrics.FALLBACK.inc()
+            flags = ("fallback",)
+        elif is_expired(self._served, second * 1000.0):
+            flags = ("model_expired",)
+        return ModelLineup(self._entries, self._settings.horizons_s, flags)
 
 
 def _exchange_ms() -> float:
