@@ -144,6 +144,21 @@ def test_every_process_is_a_btc_command_that_exists(component: str, command: str
     assert one["image"] == "btc-forecast:0.1.0"
 
 
+@pytest.mark.parametrize(
+    ("values", "components"),
+    [
+        ({"image": {"pullPolicy": "Never"}}, {*COMMANDS}),
+        ({"kafka": {"image": {"pullPolicy": "Never"}}}, {"kafka", "kafka-controller"}),
+        ({"kafkaUi": {"flavour": "kafbat", "image": {"pullPolicy": "Never"}}}, {"kafka-ui"}),
+    ],
+)
+def test_every_image_has_its_own_pull_policy(values: dict[str, Any], components: set[str]) -> None:
+    """Our image may be one that no registry has; Kafka's and kafbat's still come from theirs."""
+    objects = render(values)
+    never = {one for one in COMPONENTS.values() if container(workload(objects, one))["imagePullPolicy"] == "Never"}
+    assert never == components
+
+
 @pytest.mark.parametrize("component", ["web-app", "dashboard", "kafka-ui"])
 def test_http_servers_drain_before_sigterm(component: str) -> None:
     """SIGTERM comes after the pod left the endpoints; the grace period covers the wait and the shutdown."""
