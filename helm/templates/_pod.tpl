@@ -56,6 +56,14 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/* Strategy of a Deployment that may run twice: .Values.webApp */}}
+{{- define "btc.updateStrategy" -}}
+type: {{ .updateStrategy }}
+{{- if eq .updateStrategy "RollingUpdate" }}
+rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
+{{- end }}
+{{- end -}}
+
 {{/* Pod labels by which Istio injects its proxy. */}}
 {{- define "btc.meshLabels" -}}
 {{- if eq .Values.mesh.provider "istio" }}

@@ -82,6 +82,14 @@ def test_rolling_updates_start_the_new_before_they_stop_the_old(component: str) 
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+@pytest.mark.parametrize("component", ["data-collector", "web-app", "dashboard", "kafka-ui"])
+def test_recreate_ends_the_old_pod_before_it_makes_the_new_one(component: str) -> None:
+    """So a quota never has to hold both."""
+    key = next(key for key, name in COMPONENTS.items() if name == component)
+    objects = render({key: {"updateStrategy": "Recreate"}})
+    assert workload(objects, component)["spec"]["strategy"] == {"type": "Recreate"}
+
+
 def test_only_one_trainer_decides_and_only_one_archive_writes() -> None:
     """The trainer is replaced, not rolled; the archive is a StatefulSet; both have one replica."""
     objects = render()
