@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.objects import CHART, of_kind, render, values_of
+from tests.chart.objects import CHART, container, of_kind, render, values_of, workload
 
 CHECK = CHART / "files" / "check_url.py"
 START = CHART / "files" / "kafka-start.sh"
@@ -100,6 +100,17 @@ def test_a_controller_is_100_plus_its_ordinal_and_one_of_the_voters(kafka: Path)
     assert "node.id=102\n" in properties
     voters = next(line for line in properties.splitlines() if line.startswith("controller.quorum.voters="))
     assert "102@btc-kafka-controller-2.btc-kafka-controller.btc.svc.cluster.local:9093" in voters
+
+
+def test_a_broker_waits_for_a_slow_quorum_longer_than_a_pod_needs_to_start() -> None:
+    """Kafka's own limit is 60 s; the startup probe allows ours and the check of the logs that follows it."""
+    objects = render(values_of("values-production"))
+    (data,) = [one["data"] for one in of_kind(objects, "ConfigMap") if one["metadata"]["name"] == "btc-kafka"]
+    properties = dict(line.split("=", 1) for line in data["broker.properties"].splitlines())
+    registration_s = int(properties["initial.broker.registration.timeout.ms"]) / 1000
+    probe = container(workload(objects, "kafka"))["startupProbe"]
+    assert registration_s >= 300
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= registration_s + 300
 
 
 def test_production_brokers_replicate_three_times_and_speak_sasl_over_tls(kafka: Path, tmp_path: Path) -> None:
