@@ -1,6 +1,7 @@
 """The chart's own scripts: the URL check of `helm test` and the start of a Kafka node."""
 
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -74,6 +75,11 @@ def kafka(tmp_path: Path) -> Path:
 
 def _start(kafka: Path, role: str, values: dict[str, Any], **more: str) -> tuple[str, str]:
     """Run the start script over rendered properties; return server.properties and the calls."""
+    _run(kafka, role, values, **more).check_returncode()
+    return (kafka.parent / "server.properties").read_text(), (kafka.parent / "calls").read_text()
+
+
+def _run(kafka: Path, role: str, values: dict[str, Any], **more: str) -> subprocess.CompletedProcess[str]:
     folder = kafka.parent
     (data,) = [one["data"] for one in of_kind(render(values), "ConfigMap") if one["metadata"]["name"] == "btc-kafka"]
     for name, text in data.items():
@@ -81,8 +87,7 @@ def _start(kafka: Path, role: str, values: dict[str, Any], **more: str) -> tuple
     env = {**os.environ, "KAFKA_HOME": str(kafka), "TMPDIR": str(folder), "CONFIG_DIR": str(folder), "ROLE": role,
            "CLUSTER_ID": "x" * 22, "NODE_ID_BASE": "100" if role == "controller" else "0",
            "POD_NAME": "btc-kafka-2", "SERVICE_HOST": "btc-kafka.btc.svc.cluster.local", **more}  # fmt: skip
-    subprocess.run(["/bin/sh", START], env=env, check=True, timeout=30)
-    return (folder / "server.properties").read_text(), (folder / "calls").read_text()
+    return subprocess.run(["/bin/sh", START], env=env, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_a_broker_takes_its_ordinal_and_advertises_its_name(kafka: Path) -> None:
@@ -100,6 +105,22 @@ def test_a_controller_is_100_plus_its_ordinal_and_one_of_the_voters(kafka: Path)
     assert "node.id=102\n" in properties
     voters = next(line for line in properties.splitlines() if line.startswith("controller.quorum.voters="))
     assert "102@btc-kafka-controller-2.btc-kafka-controller.btc.svc.cluster.local:9093" in voters
+
+
+@pytest.mark.parametrize(("exit_code", "level"), [(0, "INFO"), (3, "ERROR")])
+def test_every_line_of_a_node_that_formats_its_volume_is_json(kafka: Path, exit_code: int, level: str) -> None:
+    """What Kafka's format step prints becomes log lines; where it fails, its reason is one and the node ends."""
+    plain = 'Formatting "/data/kafka"\twith C:\\ and é & / 100%'
+    logged = '{"@timestamp":"2026-01-01T00:00:00.000Z","message":"a \\"quoted\\" word"}'
+    (kafka.parent / "printed").write_text(f"{plain}\n\n{logged}\n")
+    storage = kafka / "bin" / "kafka-storage.sh"
+    storage.write_text(f"#!/bin/sh\ncat {kafka.parent}/printed >&2\nexit {exit_code}\n")
+    answer = _run(kafka, "broker", {})
+    first, second = (json.loads(line) for line in answer.stdout.splitlines())
+    assert (first["message"], first["log.level"]) == (plain.replace("\t", " "), level)
+    assert second == json.loads(logged)
+    assert (answer.returncode, answer.stderr) == (exit_code, "")
+    assert (kafka.parent / "calls").exists() == (exit_code == 0)
 
 
 def test_a_broker_waits_for_a_slow_quorum_longer_than_a_pod_needs_to_start() -> None:
