@@ -176,6 +176,21 @@ def test_a_changed_setting_restarts_what_reads_it_and_not_kafka() -> None:
         assert same == component.startswith(("kafka", "kafka-controller")) or component == "kafka-ui"
 
 
+@pytest.mark.parametrize(
+    ("values", "restarted"),
+    [
+        ({"kafka": {"properties": {"log.retention.bytes": 1}}}, {"kafka"}),
+        ({"kafka": {"replicas": 2}, "settings": {"min_insync_replicas": 2}}, {"kafka"}),
+        ({"kafkaController": {"replicas": 3}}, {"kafka", "kafka-controller"}),
+    ],
+)
+def test_a_change_for_brokers_restarts_brokers_only(values: dict[str, Any], restarted: set[str]) -> None:
+    """Brokers and controllers each have a checksum of what they read, so both are not rolled for what concerns one."""
+    before, after = render(), render(values)
+    nodes = ("kafka", "kafka-controller")
+    assert {one for one in nodes if _annotations(before, one) != _annotations(after, one)} == restarted
+
+
 def _annotations(objects: list[Object], component: str) -> Any:
     return workload(objects, component)["spec"]["template"]["metadata"]["annotations"]
 
