@@ -5,7 +5,7 @@
 {{ .Release.Name | trunc 25 | trimSuffix "-" }}
 {{- end -}}
 
-{{/* Labels of a component's objects and pods: (list . "web-app"); of objects for all components: (list . "platform") */}}
+{{/* Labels of a component's objects: (list . "web-app"); of objects for all components: (list . "platform") */}}
 {{- define "btc.labels" -}}
 app.kubernetes.io/name: {{ (first .).Chart.Name }}
 app.kubernetes.io/component: {{ last . }}
@@ -16,6 +16,19 @@ app.kubernetes.io/component: {{ last . }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: btc-forecast
+{{- end -}}
+
+{{/* Labels of a component's pods: without versions, so that no new chart restarts what it does not change: (list . "kafka") */}}
+{{- define "btc.podLabels" -}}
+app.kubernetes.io/name: {{ (first .).Chart.Name }}
+app.kubernetes.io/component: {{ last . }}
+{{ include "btc.commonPodLabels" (first .) }}
+{{- end -}}
+
+{{- define "btc.commonPodLabels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: btc-forecast
 {{- end -}}

@@ -48,6 +48,8 @@ topologySpreadConstraints:
   - topologyKey: {{ $key }}
     maxSkew: {{ $.root.Values.topologySpread.maxSkew }}
     whenUnsatisfiable: {{ $rule }}
+    nodeAffinityPolicy: Honor
+    nodeTaintsPolicy: Honor # a node that cannot take the pod, such as a control plane, does not count as an empty one
     labelSelector:
       matchLabels:
         {{- include "btc.selectorLabels" (list $.root $.component) | nindent 8 }}

@@ -1,11 +1,15 @@
 """Every pod: labels, probes, restricted security, no token, no secret, draining, spreading."""
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+from helm_python import Chart
 
 from tests.chart.objects import (
+    CHART,
     COMPONENT,
     COMPONENTS,
     Object,
@@ -13,6 +17,7 @@ from tests.chart.objects import (
     environment,
     of_kind,
     one_of,
+    parse,
     pods,
     render,
     sets,
@@ -203,6 +208,31 @@ def test_replicas_are_spread_over_nodes_and_zones() -> None:
             spread = workload(objects, component)["spec"]["template"]["spec"]["topologySpreadConstraints"]
             rules = {one["topologyKey"]: one["whenUnsatisfiable"] for one in spread}
             assert rules == {"kubernetes.io/hostname": rule, "topology.kubernetes.io/zone": "ScheduleAnyway"}
+
+
+def test_a_node_that_cannot_take_a_pod_is_not_counted_as_empty() -> None:
+    """Else three replicas on three workers beside a tainted control plane stay pending."""
+    objects = render(values_of("values-production", "values-gpu"))
+    for component in COMPONENTS.values():
+        for one in workload(objects, component)["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+            assert (one["nodeTaintsPolicy"], one["nodeAffinityPolicy"]) == ("Honor", "Honor"), component
+
+
+@pytest.mark.parametrize("field", ["version", "appVersion"])
+def test_a_new_version_of_the_chart_restarts_nothing_it_does_not_change(tmp_path: Path, field: str) -> None:
+    """A new chart keeps every pod; a new version of the application replaces its pods, but not Kafka's."""
+    shutil.copytree(CHART, tmp_path / "helm")
+    about = tmp_path / "helm" / "Chart.yaml"
+    about.write_text(re.sub(rf"^{field}: .*$", f"{field}: 9.9.9", about.read_text(), flags=re.MULTILINE))
+    with Chart.load(tmp_path / "helm") as chart:
+        rendered = chart.render({}, name="btc", namespace="btc")
+    after = [one for path, text in rendered.items() if path.endswith(".yaml") for one in parse(path, text)]
+    before = render()
+    changed = {
+        one for one in COMPONENTS.values()
+        if workload(before, one)["spec"]["template"] != workload(after, one)["spec"]["template"]
+    }  # fmt: skip
+    assert changed == (set() if field == "version" else {*COMMANDS})
 
 
 def test_numbers_have_no_exponent() -> None:
