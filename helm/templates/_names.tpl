@@ -55,9 +55,20 @@ app.kubernetes.io/component: {{ last . }}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end -}}
 
-{{/* The image of this project: (list . "-gpu") → btc-forecast:0.1.0-gpu */}}
+{{/* The image of this project: btc-forecast:0.1.0 */}}
 {{- define "btc.appImage" -}}
-{{- $image := (first .).Values.image -}}
-{{- $tag := printf "%s%s" ($image.tag | default (first .).Chart.AppVersion) (last .) -}}
-{{- include "btc.image" (dict "repository" $image.repository "tag" $tag "digest" $image.digest) -}}
+{{- $image := .Values.image -}}
+{{- include "btc.image" (dict "repository" $image.repository "tag" ($image.tag | default .Chart.AppVersion) "digest" $image.digest) -}}
+{{- end -}}
+
+{{/* The worker's image, which on GPUs is another one with a digest of its own: btc-forecast:0.1.0-gpu */}}
+{{- define "btc.workerImage" -}}
+{{- $image := .Values.image -}}
+{{- $gpu := .Values.bitcoinForecastApp.gpu -}}
+{{- if $gpu.enabled -}}
+{{- $tag := printf "%s%s" ($image.tag | default .Chart.AppVersion) $gpu.imageTagSuffix -}}
+{{- include "btc.image" (dict "repository" $image.repository "tag" $tag "digest" $gpu.imageDigest) -}}
+{{- else -}}
+{{- include "btc.appImage" . -}}
+{{- end -}}
 {{- end -}}

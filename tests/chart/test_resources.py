@@ -203,3 +203,12 @@ def test_the_gpu_worker_asks_for_a_gpu_and_its_image() -> None:
     worker = workload(objects, "bitcoin-forecast-app")
     assert container(worker)["image"].endswith("-gpu")
     assert worker["spec"]["template"]["spec"]["runtimeClassName"] == "nvidia"
+
+
+def test_the_gpu_worker_has_the_digest_of_the_gpu_image() -> None:
+    """A digest names one image: that of the CPU image would give the GPU worker the CPU image."""
+    cpu, gpu = f"sha256:{64 * 'c'}", f"sha256:{64 * 'e'}"
+    gpu_values = {"bitcoinForecastApp": {"gpu": {"enabled": True, "imageDigest": gpu}}}
+    objects = render({"image": {"digest": cpu}, **gpu_values})
+    assert container(workload(objects, "bitcoin-forecast-app"))["image"] == f"btc-forecast@{gpu}"
+    assert container(workload(objects, "web-app"))["image"] == f"btc-forecast@{cpu}"
