@@ -66,6 +66,15 @@ rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
 {{- end }}
 {{- end -}}
 
+{{/* Ingress peers of a NetworkPolicy: callers from outside, where the Service lets them in: .Values.webApp.service */}}
+{{- define "btc.fromOutside" -}}
+{{- if ne .type "ClusterIP" }}
+{{- range .sourceRanges }}
+- ipBlock: { cidr: {{ . }} }
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Pod labels by which Istio injects its proxy. */}}
 {{- define "btc.meshLabels" -}}
 {{- if eq .Values.mesh.provider "istio" }}
