@@ -103,3 +103,18 @@ config.linkerd.io/proxy-memory-limit: {{ .proxyResources.memory }}
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* Annotations of a hook's pod in a mesh: Linkerd's proxy ends on request only where this is enabled. */}}
+{{- define "btc.meshHookAnnotations" -}}
+{{- include "btc.meshAnnotations" . }}
+{{- if eq .Values.mesh.provider "linkerd" }}
+config.linkerd.io/proxy-admin-shutdown: enabled
+{{- end }}
+{{- end -}}
+
+{{/* First arguments of a hook in a mesh, for `python -c`: what follows is the command, after which the proxy ends too. */}}
+{{- define "btc.endProxy" -}}
+- |
+  {{- .Files.Get "files/end_proxy.py" | nindent 2 }}
+- {{ eq .Values.mesh.provider "istio" | ternary "http://127.0.0.1:15020/quitquitquit" "http://127.0.0.1:4191/shutdown" }}
+{{- end -}}

@@ -1,8 +1,9 @@
-"""The chart's own scripts: the URL check of `helm test` and the start of a Kafka node."""
+"""The chart's own scripts: the URL check of `helm test`, the end of a mesh's proxy, the start of a Kafka node."""
 
 import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.chart.objects import CHART, container, of_kind, render, values_of, workload
+from tests.chart.objects import CHART, Object, container, of_kind, pods, render, values_of, workload
 
 CHECK = CHART / "files" / "check_url.py"
+END_PROXY = CHART / "files" / "end_proxy.py"
 START = CHART / "files" / "kafka-start.sh"
 
 
@@ -25,6 +27,10 @@ class Server(http.server.BaseHTTPRequestHandler):
         """Answer."""
         self.send_response(200 if self.path == "/ok" else 503)
         self.end_headers()
+
+    def do_POST(self) -> None:
+        """Answer alike."""
+        self.do_GET()
 
     def log_message(self, *_args: Any) -> None:
         """Log nothing."""
@@ -59,6 +65,57 @@ def test_a_url_that_does_not_answer_fails_with_its_reason(base_url: str) -> None
     assert answer.returncode == 1
     assert f"{base_url}/no: status 503" in answer.stdout
     assert "Connection refused" in answer.stdout
+
+
+def _with_proxy(url: str, *command: str) -> subprocess.CompletedProcess[str]:
+    code = [sys.executable, "-c", END_PROXY.read_text(), url]
+    return subprocess.run([*code, *command], capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("exit_code", [0, 3])
+def test_after_a_hook_in_a_mesh_the_proxy_is_ended(base_url: str, exit_code: int) -> None:
+    """The request follows the command, whose exit code is the hook's."""
+    answer = _with_proxy(f"{base_url}/ok", "sh", "-c", f"echo done; exit {exit_code}")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (exit_code, "done\n", "")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "{base_url}/no"])
+def test_a_proxy_that_does_not_end_is_named_and_fails_no_hook(base_url: str, url: str) -> None:
+    """A native sidecar, or none at all, answers nothing; the hook has done its work."""
+    answer = _with_proxy(url.format(base_url=base_url), "true")
+    assert answer.returncode == 0
+    assert "the mesh's proxy was not ended" in answer.stderr
+
+
+def test_a_hook_in_a_mesh_ends_on_sigterm(base_url: str) -> None:
+    """The kubelet's SIGTERM at the deadline reaches the command, and the proxy is ended as well."""
+    command = [sys.executable, "-c", END_PROXY.read_text(), f"{base_url}/ok", "sh", "-c", "echo started; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [("istio", "http://127.0.0.1:15020/quitquitquit"), ("linkerd", "http://127.0.0.1:4191/shutdown")],
+)
+def test_every_hook_in_a_mesh_ends_its_proxy(provider: str, url: str) -> None:
+    """The topics Job and each test pod run their command under the script: their pod ends with any kind of sidecar."""
+    plain, meshed = (dict(_hooks(render({"mesh": {"provider": name}}))) for name in ("none", provider))
+    assert len(plain) == 6
+    for name, pod in meshed.items():
+        (before,), (one,) = plain[name]["spec"]["containers"], pod["spec"]["containers"]
+        script, quits, *command = one["args"]
+        assert (one["command"], script, quits) == (["python", "-c"], END_PROXY.read_text(), url)
+        assert command == [*before["command"], *before.get("args", [])]
+        enabled = pod["metadata"]["annotations"].get("config.linkerd.io/proxy-admin-shutdown")
+        assert enabled == ("enabled" if provider == "linkerd" else None)
+
+
+def _hooks(objects: list[Object]) -> Iterator[tuple[str, Object]]:
+    return pods(of_kind(objects, "Job", "Pod"))
 
 
 @pytest.fixture
