@@ -1,7 +1,7 @@
 """Run a command, then end the mesh's proxy: `python end_proxy.py URL COMMAND…`; the exit code is the command's.
 
-A proxy that is an ordinary container outlives the command, and the Job's pod would never end. One that is a native
-sidecar ends by itself; then the request does no harm.
+A proxy that is an ordinary container outlives the command, and the hook would run until its deadline and fail. One that
+is a native sidecar ends by itself; then the request does no harm.
 """
 
 import signal
