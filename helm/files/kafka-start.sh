@@ -6,6 +6,14 @@ home="${KAFKA_HOME:-/opt/kafka}"
 config="${TMPDIR:-/tmp}/server.properties"
 ordinal="${POD_NAME##*-}"
 
+# Log lines as log4j2.yaml writes them: text on standard input, a level → {"@timestamp":"…","log.level":"INFO",…}
+as_json() {
+  tab="$(printf '\t')"
+  now="$(date -u +%Y-%m-%dT%H:%M:%S.000Z)"
+  tr -d '\000-\010\013-\037' | sed -e '/^{"@timestamp"/b' -e '/^$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e "s/$tab/ /g" \
+    -e 's/.*/{"@timestamp":"'"$now"'","log.level":"'"$1"'","message":"&","ecs.version":"1.6.0","service.name":"kafka","log.logger":"kafka-storage"}/'
+}
+
 cat "$CONFIG_DIR/$ROLE.properties" >"$config"
 echo "node.id=$((NODE_ID_BASE + ordinal))" >>"$config"
 
@@ -24,6 +32,11 @@ set -- format --ignore-formatted --cluster-id "$CLUSTER_ID" --config "$config"
 if [ -n "${KAFKA_USERNAME:-}" ] && [ "$ROLE" = controller ]; then # the first user; others are made with kafka-configs.sh
   set -- "$@" --add-scram "SCRAM-SHA-512=[name=$KAFKA_USERNAME,password=$KAFKA_PASSWORD]"
 fi
-"$home/bin/kafka-storage.sh" "$@"
+printed="$("$home/bin/kafka-storage.sh" "$@" 2>&1)" || { # it prints plain text
+  code=$?
+  printf '%s\n' "$printed" | as_json ERROR
+  exit "$code"
+}
+printf '%s\n' "$printed" | as_json INFO
 unset KAFKA_USERNAME KAFKA_PASSWORD
 exec "$home/bin/kafka-server-start.sh" "$config"

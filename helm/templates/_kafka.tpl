@@ -117,3 +117,45 @@ ssl.truststore.location=/etc/kafka-tls/ca.crt
 listener.name.controller.ssl.client.auth=required
 {{- end }}
 {{- end -}}
+
+{{- define "btc.controllerProperties" -}}
+process.roles=controller
+listeners=CONTROLLER://:9093
+{{ include "btc.kafkaProperties" . }}
+{{- end -}}
+
+{{- define "btc.brokerProperties" -}}
+process.roles=broker
+listeners=CLIENT://:9092
+inter.broker.listener.name=CLIENT
+{{ include "btc.kafkaProperties" . }}
+{{- if include "btc.kafkaSasl" . }}
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+{{- end }}
+auto.create.topics.enable=false
+default.replication.factor={{ .Values.settings.replication_factor }}
+min.insync.replicas={{ .Values.settings.min_insync_replicas }}
+offsets.topic.replication.factor={{ .Values.settings.replication_factor }}
+offsets.topic.num.partitions=16
+transaction.state.log.replication.factor={{ .Values.settings.replication_factor }}
+transaction.state.log.min.isr={{ .Values.settings.min_insync_replicas }}
+share.coordinator.state.topic.replication.factor={{ .Values.settings.replication_factor }}
+share.coordinator.state.topic.min.isr={{ .Values.settings.min_insync_replicas }}
+message.max.bytes=8388608
+replica.fetch.max.bytes=8388608
+group.initial.rebalance.delay.ms=0
+controlled.shutdown.enable=true
+initial.broker.registration.timeout.ms=300000
+unclean.leader.election.enable=false
+{{- range $name, $value := .Values.kafka.properties }}
+{{ $name }}={{ include "btc.number" $value }}
+{{- end }}
+{{- end -}}
+
+{{/* Checksum of what nodes of one role read, so that a change restarts only them: (list . "broker") */}}
+{{- define "btc.kafkaChecksum" -}}
+{{- $root := first . -}}
+{{- $scripts := print ($root.Files.Get "files/kafka-start.sh") ($root.Files.Get "files/log4j2.yaml") -}}
+{{- print $scripts (include (printf "btc.%sProperties" (last .)) $root) | sha256sum | trunc 16 -}}
+{{- end -}}

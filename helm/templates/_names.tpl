@@ -5,7 +5,7 @@
 {{ .Release.Name | trunc 25 | trimSuffix "-" }}
 {{- end -}}
 
-{{/* Labels of a component's objects and pods: (list . "web-app"); of objects for all components: (list . "platform") */}}
+{{/* Labels of a component's objects: (list . "web-app"); of objects for all components: (list . "platform") */}}
 {{- define "btc.labels" -}}
 app.kubernetes.io/name: {{ (first .).Chart.Name }}
 app.kubernetes.io/component: {{ last . }}
@@ -16,6 +16,19 @@ app.kubernetes.io/component: {{ last . }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: btc-forecast
+{{- end -}}
+
+{{/* Labels of a component's pods: without versions, so that no new chart restarts what it does not change: (list . "kafka") */}}
+{{- define "btc.podLabels" -}}
+app.kubernetes.io/name: {{ (first .).Chart.Name }}
+app.kubernetes.io/component: {{ last . }}
+{{ include "btc.commonPodLabels" (first .) }}
+{{- end -}}
+
+{{- define "btc.commonPodLabels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: btc-forecast
 {{- end -}}
@@ -42,9 +55,20 @@ app.kubernetes.io/component: {{ last . }}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end -}}
 
-{{/* The image of this project: (list . "-gpu") → btc-forecast:0.1.0-gpu */}}
+{{/* The image of this project: btc-forecast:0.1.0 */}}
 {{- define "btc.appImage" -}}
-{{- $image := (first .).Values.image -}}
-{{- $tag := printf "%s%s" ($image.tag | default (first .).Chart.AppVersion) (last .) -}}
-{{- include "btc.image" (dict "repository" $image.repository "tag" $tag "digest" $image.digest) -}}
+{{- $image := .Values.image -}}
+{{- include "btc.image" (dict "repository" $image.repository "tag" ($image.tag | default .Chart.AppVersion) "digest" $image.digest) -}}
+{{- end -}}
+
+{{/* The worker's image, which on GPUs is another one with a digest of its own: btc-forecast:0.1.0-gpu */}}
+{{- define "btc.workerImage" -}}
+{{- $image := .Values.image -}}
+{{- $gpu := .Values.bitcoinForecastApp.gpu -}}
+{{- if $gpu.enabled -}}
+{{- $tag := printf "%s%s" ($image.tag | default .Chart.AppVersion) $gpu.imageTagSuffix -}}
+{{- include "btc.image" (dict "repository" $image.repository "tag" $tag "digest" $gpu.imageDigest) -}}
+{{- else -}}
+{{- include "btc.appImage" . -}}
+{{- end -}}
 {{- end -}}

@@ -48,10 +48,29 @@ topologySpreadConstraints:
   - topologyKey: {{ $key }}
     maxSkew: {{ $.root.Values.topologySpread.maxSkew }}
     whenUnsatisfiable: {{ $rule }}
+    nodeAffinityPolicy: Honor
+    nodeTaintsPolicy: Honor # a node that cannot take the pod, such as a control plane, does not count as an empty one
     labelSelector:
       matchLabels:
         {{- include "btc.selectorLabels" (list $.root $.component) | nindent 8 }}
   {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Strategy of a Deployment that may run twice: .Values.webApp */}}
+{{- define "btc.updateStrategy" -}}
+type: {{ .updateStrategy }}
+{{- if eq .updateStrategy "RollingUpdate" }}
+rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
+{{- end }}
+{{- end -}}
+
+{{/* Ingress peers of a NetworkPolicy: callers from outside, where the Service lets them in: .Values.webApp.service */}}
+{{- define "btc.fromOutside" -}}
+{{- if ne .type "ClusterIP" }}
+{{- range .sourceRanges }}
+- ipBlock: { cidr: {{ . }} }
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -83,4 +102,19 @@ config.linkerd.io/proxy-memory-request: {{ .proxyResources.memory }}
 config.linkerd.io/proxy-memory-limit: {{ .proxyResources.memory }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* Annotations of a hook's pod in a mesh: Linkerd's proxy ends on request only where this is enabled. */}}
+{{- define "btc.meshHookAnnotations" -}}
+{{- include "btc.meshAnnotations" . }}
+{{- if eq .Values.mesh.provider "linkerd" }}
+config.linkerd.io/proxy-admin-shutdown: enabled
+{{- end }}
+{{- end -}}
+
+{{/* First arguments of a hook in a mesh, for `python -c`: what follows is the command, after which the proxy ends too. */}}
+{{- define "btc.endProxy" -}}
+- |
+  {{- .Files.Get "files/end_proxy.py" | nindent 2 }}
+- {{ eq .Values.mesh.provider "istio" | ternary "http://127.0.0.1:15020/quitquitquit" "http://127.0.0.1:4191/shutdown" }}
 {{- end -}}

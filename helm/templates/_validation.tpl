@@ -2,6 +2,9 @@
 {{- define "btc.validate" -}}
 {{- include "btc.validateReplicas" . -}}
 {{- include "btc.validateKafka" . -}}
+{{- if and .Values.bitcoinForecastApp.gpu.enabled .Values.image.digest (not .Values.bitcoinForecastApp.gpu.imageDigest) -}}
+{{- fail "bitcoinForecastApp.gpu.imageDigest: image.digest is that of the CPU image; name the GPU image's too" -}}
+{{- end -}}
 {{- with .Values.archive -}}
 {{- if and .enabled .shareWithWebApp (ne .persistence.accessMode "ReadWriteMany") -}}
 {{- fail "archive.shareWithWebApp needs archive.persistence.accessMode: ReadWriteMany, and a storage class that has it" -}}

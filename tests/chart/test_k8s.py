@@ -13,7 +13,8 @@ import pytest
 import yaml
 from kubernetes_validate import utils as validation  # type: ignore[import-untyped]
 
-from tests.chart.objects import CHART
+from tests.chart.objects import CHART, pods, values_of
+from tests.chart.objects import render as rendered
 
 K8S = CHART.parent / "k8s"
 SCRIPTS = ("minikube-start", "minikube-deploy", "tunnels")
@@ -116,13 +117,18 @@ def test_the_namespace_enforces_restricted_pods() -> None:
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
-    """Return a folder with a minikube, a helm and a kubectl that only log their arguments."""
+    """Return a folder with a minikube, a helm and a kubectl that log their arguments; `helm template` renders."""
     folder = tmp_path / "bin"
     folder.mkdir()
+    chart = tmp_path / "chart.yaml"
+    chart.write_text(yaml.safe_dump_all(rendered(values_of("values-minikube"))))
     for name in ("minikube", "helm", "kubectl"):
         script = folder / name
-        running = '[ "$1" = status ] && [ -z "${RUNNING:-}" ] && exit 1\n' if name == "minikube" else ""
-        script.write_text(f'#!/bin/sh\necho "{name} $*" >>"{tmp_path}/calls"\n{running}exit 0\n')
+        does = {
+            "minikube": '[ "$1" = status ] && [ -z "${RUNNING:-}" ] && exit 1\n',
+            "helm": f'[ "$1" = template ] && cat "{chart}"\n',
+        }.get(name, "")
+        script.write_text(f'#!/bin/sh\necho "{name} $*" >>"{tmp_path}/calls"\n{does}exit 0\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return folder
 
@@ -156,6 +162,16 @@ def test_deploying_builds_the_image_makes_the_namespace_and_installs(tools: Path
     positions = [next(i for i, call in enumerate(calls) if call.startswith(step)) for step in steps]
     assert positions == sorted(positions)
     assert "--values helm/values-minikube.yaml --wait" in calls[positions[-1]]
+
+
+def test_deploying_brings_every_image_that_the_chart_runs(tools: Path) -> None:
+    """Each image is built or loaded before the chart is installed; on a new minikube there is none."""
+    calls = _call("minikube-deploy", tools, RUNNING="1")
+    before = calls[: next(i for i, call in enumerate(calls) if call.startswith("helm upgrade"))]
+    brought = {call.split()[-1] for call in before if call.startswith("minikube image load")}
+    built = {call.split("--tag ")[1].split()[0] for call in before if call.startswith("minikube image build")}
+    images = {pod["spec"]["containers"][0]["image"] for _, pod in pods(rendered(values_of("values-minikube")))}
+    assert brought | built == images
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

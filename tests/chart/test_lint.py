@@ -113,6 +113,7 @@ def test_components_are_named_alike() -> None:
         ({"settings": {"replication_factor": 3}}, "kafka.replicas"),
         ({"settings": {"kafka_password": "secret"}}, "kafka_password"),
         ({"settings": {"api_keys": "secret"}}, "api_keys"),
+        ({"image": {"digest": f"sha256:{64 * 'c'}"}, "bitcoinForecastApp": {"gpu": {"enabled": True}}}, "imageDigest"),
         ({"archive": {"replicas": 2}}, "archive"),
         ({"archive": {"shareWithWebApp": True}}, "ReadWriteMany"),
         ({"mesh": {"provider": "consul"}}, "mesh"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.objects import COMPONENT, COMPONENTS, Object, of_kind, pods, render, values_of
+from tests.chart.objects import COMPONENT, COMPONENTS, Object, of_kind, one_of, pods, render, values_of
 
 CLIENTS = ("data-collector", "bitcoin-forecast-app", "web-app", "dashboard", "kafka-ui", "trainer", "archive")
 HTTP_PORTS = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
@@ -116,10 +116,12 @@ def test_only_collector_and_trainer_leave_the_cluster() -> None:
 
 
 def test_every_pod_resolves_names_and_only_there() -> None:
-    """UDP and TCP 53, to the DNS pods of kube-system."""
+    """To the DNS pods of kube-system, on 53 and on 5353, where OpenShift's listen: a policy sees the pods' ports."""
     (dns,) = [one for one in of_kind(render(), "NetworkPolicy") if one["metadata"]["name"] == "btc-to-dns"]
     (rule,) = dns["spec"]["egress"]
-    assert {(port["protocol"], port["port"]) for port in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
+    assert {(port["protocol"], port["port"]) for port in rule["ports"]} == {
+        (protocol, port) for protocol in ("UDP", "TCP") for port in (53, 5353)
+    }  # fmt: skip
     assert rule["to"][0]["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
 
 
@@ -137,6 +139,31 @@ def test_from_other_namespaces_come_only_visitors_and_prometheus(component: str)
     visitors = {("ingress-nginx", HTTP_PORTS[component])} if component in HTTP_PORTS else set()
     scrapes = {("monitoring", 9100), ("monitoring", 6066)} if component in CLIENTS else set()
     assert found == visitors | scrapes
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "LoadBalancer", "NodePort"])
+@pytest.mark.parametrize("component", HTTP_PORTS)
+def test_a_service_that_is_open_to_the_outside_is_not_shut_by_our_policy(component: str, kind: str) -> None:
+    """The addresses that may call a LoadBalancer or NodePort reach the HTTP port, and only there; else none does."""
+    key = next(key for key, name in COMPONENTS.items() if name == component)
+    objects = render({key: {"service": {"type": kind, "sourceRanges": ["198.51.100.0/24"]}}})
+    found = {
+        (pod, peer["ipBlock"]["cidr"], port["port"])
+        for pod, labels in labels_by_component(objects).items() for policy in of_kind(objects, "NetworkPolicy")
+        if selects(policy["spec"]["podSelector"], labels) for rule in policy["spec"].get("ingress", [])
+        for peer in rule["from"] if "ipBlock" in peer for port in rule["ports"]
+    }  # fmt: skip
+    assert found == (set() if kind == "ClusterIP" else {(component, "198.51.100.0/24", HTTP_PORTS[component])})
+    ranges = one_of(objects, "Service", component)["spec"].get("loadBalancerSourceRanges")
+    assert ranges == (["198.51.100.0/24"] if kind == "LoadBalancer" else None)
+
+
+def test_keda_reaches_the_brokers_from_where_it_runs() -> None:
+    """Its namespace is a value: the operator is not always in `keda`."""
+    objects = render({"keda": {"enabled": True, "namespace": "autoscaling"}})
+    (policy,) = [one for one in of_kind(objects, "NetworkPolicy") if one["metadata"]["name"] == "btc-kafka"]
+    peers = policy["spec"]["ingress"][0]["from"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "autoscaling"}}} in peers
 
 
 @pytest.mark.parametrize("name", ["ci/external-kafka-values", "ci/strimzi-values"])

@@ -1,11 +1,15 @@
 """Every pod: labels, probes, restricted security, no token, no secret, draining, spreading."""
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+from helm_python import Chart
 
 from tests.chart.objects import (
+    CHART,
     COMPONENT,
     COMPONENTS,
     Object,
@@ -13,6 +17,7 @@ from tests.chart.objects import (
     environment,
     of_kind,
     one_of,
+    parse,
     pods,
     render,
     sets,
@@ -144,6 +149,21 @@ def test_every_process_is_a_btc_command_that_exists(component: str, command: str
     assert one["image"] == "btc-forecast:0.1.0"
 
 
+@pytest.mark.parametrize(
+    ("values", "components"),
+    [
+        ({"image": {"pullPolicy": "Never"}}, {*COMMANDS}),
+        ({"kafka": {"image": {"pullPolicy": "Never"}}}, {"kafka", "kafka-controller"}),
+        ({"kafkaUi": {"flavour": "kafbat", "image": {"pullPolicy": "Never"}}}, {"kafka-ui"}),
+    ],
+)
+def test_every_image_has_its_own_pull_policy(values: dict[str, Any], components: set[str]) -> None:
+    """Our image may be one that no registry has; Kafka's and kafbat's still come from theirs."""
+    objects = render(values)
+    never = {one for one in COMPONENTS.values() if container(workload(objects, one))["imagePullPolicy"] == "Never"}
+    assert never == components
+
+
 @pytest.mark.parametrize("component", ["web-app", "dashboard", "kafka-ui"])
 def test_http_servers_drain_before_sigterm(component: str) -> None:
     """SIGTERM comes after the pod left the endpoints; the grace period covers the wait and the shutdown."""
@@ -161,6 +181,21 @@ def test_a_changed_setting_restarts_what_reads_it_and_not_kafka() -> None:
         assert same == component.startswith(("kafka", "kafka-controller")) or component == "kafka-ui"
 
 
+@pytest.mark.parametrize(
+    ("values", "restarted"),
+    [
+        ({"kafka": {"properties": {"log.retention.bytes": 1}}}, {"kafka"}),
+        ({"kafka": {"replicas": 2}, "settings": {"min_insync_replicas": 2}}, {"kafka"}),
+        ({"kafkaController": {"replicas": 3}}, {"kafka", "kafka-controller"}),
+    ],
+)
+def test_a_change_for_brokers_restarts_brokers_only(values: dict[str, Any], restarted: set[str]) -> None:
+    """Brokers and controllers each have a checksum of what they read, so both are not rolled for what concerns one."""
+    before, after = render(), render(values)
+    nodes = ("kafka", "kafka-controller")
+    assert {one for one in nodes if _annotations(before, one) != _annotations(after, one)} == restarted
+
+
 def _annotations(objects: list[Object], component: str) -> Any:
     return workload(objects, component)["spec"]["template"]["metadata"]["annotations"]
 
@@ -173,6 +208,31 @@ def test_replicas_are_spread_over_nodes_and_zones() -> None:
             spread = workload(objects, component)["spec"]["template"]["spec"]["topologySpreadConstraints"]
             rules = {one["topologyKey"]: one["whenUnsatisfiable"] for one in spread}
             assert rules == {"kubernetes.io/hostname": rule, "topology.kubernetes.io/zone": "ScheduleAnyway"}
+
+
+def test_a_node_that_cannot_take_a_pod_is_not_counted_as_empty() -> None:
+    """Else three replicas on three workers beside a tainted control plane stay pending."""
+    objects = render(values_of("values-production", "values-gpu"))
+    for component in COMPONENTS.values():
+        for one in workload(objects, component)["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+            assert (one["nodeTaintsPolicy"], one["nodeAffinityPolicy"]) == ("Honor", "Honor"), component
+
+
+@pytest.mark.parametrize("field", ["version", "appVersion"])
+def test_a_new_version_of_the_chart_restarts_nothing_it_does_not_change(tmp_path: Path, field: str) -> None:
+    """A new chart keeps every pod; a new version of the application replaces its pods, but not Kafka's."""
+    shutil.copytree(CHART, tmp_path / "helm")
+    about = tmp_path / "helm" / "Chart.yaml"
+    about.write_text(re.sub(rf"^{field}: .*$", f"{field}: 9.9.9", about.read_text(), flags=re.MULTILINE))
+    with Chart.load(tmp_path / "helm") as chart:
+        rendered = chart.render({}, name="btc", namespace="btc")
+    after = [one for path, text in rendered.items() if path.endswith(".yaml") for one in parse(path, text)]
+    before = render()
+    changed = {
+        one for one in COMPONENTS.values()
+        if workload(before, one)["spec"]["template"] != workload(after, one)["spec"]["template"]
+    }  # fmt: skip
+    assert changed == (set() if field == "version" else {*COMMANDS})
 
 
 def test_numbers_have_no_exponent() -> None:

@@ -84,32 +84,37 @@ def test_priorities_are_in_order_and_the_trainer_preempts_nothing() -> None:
 def test_the_quota_holds_every_replica_every_surge_and_every_hook(names: tuple[str, ...], mesh: str) -> None:
     """At the HPAs' maximum, with a rolling update of everything, all hooks and every proxy, nothing is refused."""
     objects = render({**values_of(*names), "mesh": {"provider": mesh}})
-    assert _excess(objects, most=True, surging=True) == {}
+    assert _excess(objects, most=True) == {}
 
 
-def test_the_minikube_quota_holds_an_update_of_everything() -> None:
-    """In the small quota, each component at its least can be updated in turn, and each hook run after it."""
+def test_the_minikube_quota_holds_an_update_of_everything_at_once() -> None:
+    """All Deployments surge at once while the worker's pod restarts, and none takes its place in the small quota."""
     objects = render(values_of("values-minikube"))
-    assert _excess(objects, most=False, surging=False) == {}
+    assert _excess(objects, most=False) == {}
 
 
-def _excess(objects: list[Object], *, most: bool, surging: bool) -> dict[str, float]:
-    """Return what exceeds the quota: with everything surging at once, or else with the largest surge or hook."""
+def test_on_minikube_an_update_fails_no_request() -> None:
+    """The API, which has users, is the one that starts its new pod before the old one stops."""
+    objects = render(values_of("values-minikube"))
+    strategies = {one: workload(objects, one)["spec"]["strategy"] for one in ("web-app", "data-collector", "dashboard")}
+    assert strategies["web-app"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert strategies["data-collector"] == strategies["dashboard"] == {"type": "Recreate"}
+
+
+def _excess(objects: list[Object], *, most: bool) -> dict[str, float]:
+    """Return what exceeds the quota with all Deployments surging at once, beside the hook and the largest test pod."""
     hard = of_kind(objects, "ResourceQuota")[0]["spec"]["hard"]
     used: dict[str, float] = {}
-    passing: list[dict[str, float]] = []
+    tests = [_need(one) for one in of_kind(objects, "Pod")]
+    passing = [_need(one["spec"]["template"]) for one in of_kind(objects, "Job")]
     for one in of_kind(objects, "Deployment", "StatefulSet"):
         count = _replicas(objects, one, most=most)
         _add(used, _need(one["spec"]["template"]), count)
         _add(used, {"persistentvolumeclaims": len(one["spec"].get("volumeClaimTemplates", []))}, count)
         if one["spec"].get("strategy", {}).get("type") == "RollingUpdate":
             passing.append(_need(one["spec"]["template"]))
-    passing += [
-        _need(one["spec"]["template"] if one["kind"] == "Job" else one) for one in of_kind(objects, "Job", "Pod")
-    ]
     for name in ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods"):
-        values = [need[name] for need in passing]
-        _add(used, {name: sum(values) if surging else max(values)}, 1)
+        _add(used, {name: sum(need[name] for need in passing) + max(need[name] for need in tests)}, 1)
     return {key: used[key] - amount(hard[key]) for key in hard.keys() & used.keys() if used[key] > amount(hard[key])}
 
 
@@ -136,19 +141,18 @@ def _replicas(objects: list[Object], one: Object, *, most: bool) -> int:
 
 
 def test_a_minikube_of_6_cpus_and_8_gib_holds_it_with_kubernetes_and_an_update() -> None:
-    """Requests of all pods, of Kubernetes itself and of the largest surge fit into 6 CPUs and 8 GiB."""
+    """Requests of all pods, of Kubernetes itself, of all surges at once and of the hook fit into 6 CPUs and 8 GiB."""
     objects = render(values_of("values-minikube"))
     cpu = sum(cores for cores, _ in SYSTEM.values())
     memory = sum(mib for _, mib in SYSTEM.values()) * 2.0**20
-    surges = []
-    for one in of_kind(objects, "Deployment", "StatefulSet"):
+    for one in of_kind(objects, "Deployment", "StatefulSet", "Job"):
         need = _need(one["spec"]["template"])
-        cpu += _replicas(objects, one, most=False) * need["requests.cpu"]
-        memory += _replicas(objects, one, most=False) * need["requests.memory"]
-        if one["spec"].get("strategy", {}).get("type") == "RollingUpdate":
-            surges.append((need["requests.cpu"], need["requests.memory"]))
-    assert cpu + max(surge for surge, _ in surges) <= MINIKUBE[0]
-    assert memory + max(surge for _, surge in surges) <= MINIKUBE[1]
+        surge = one["spec"].get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", 0)
+        count = surge + (1 if one["kind"] == "Job" else _replicas(objects, one, most=False))
+        cpu += count * need["requests.cpu"]
+        memory += count * need["requests.memory"]
+    assert cpu <= MINIKUBE[0]
+    assert memory <= MINIKUBE[1]
 
 
 def test_a_minikube_of_50_pods_and_20_gigabytes_holds_it() -> None:
@@ -199,3 +203,12 @@ def test_the_gpu_worker_asks_for_a_gpu_and_its_image() -> None:
     worker = workload(objects, "bitcoin-forecast-app")
     assert container(worker)["image"].endswith("-gpu")
     assert worker["spec"]["template"]["spec"]["runtimeClassName"] == "nvidia"
+
+
+def test_the_gpu_worker_has_the_digest_of_the_gpu_image() -> None:
+    """A digest names one image: that of the CPU image would give the GPU worker the CPU image."""
+    cpu, gpu = f"sha256:{64 * 'c'}", f"sha256:{64 * 'e'}"
+    gpu_values = {"bitcoinForecastApp": {"gpu": {"enabled": True, "imageDigest": gpu}}}
+    objects = render({"image": {"digest": cpu}, **gpu_values})
+    assert container(workload(objects, "bitcoin-forecast-app"))["image"] == f"btc-forecast@{gpu}"
+    assert container(workload(objects, "web-app"))["image"] == f"btc-forecast@{cpu}"

@@ -10,6 +10,7 @@ HPAS = {
     "web-app": (1, 5, 60, 70),
     "dashboard": (1, 3, 50, 60),
 }
+KAFKA = ("kafka", "kafka-controller")
 STATEFUL = ("data-collector", "bitcoin-forecast-app")
 
 
@@ -66,12 +67,15 @@ def test_an_hpa_owns_the_number_of_replicas(component: str) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS.values())
 def test_every_component_is_drained_one_pod_at_a_time(component: str) -> None:
-    """Each has a PDB that takes one pod at a time, never blocks a drain for ever, and selects its pods."""
+    """Each has a PDB that takes one pod at a time and selects its pods.
+
+    A pod that is not ready never blocks a drain, except Kafka's, which may be the one that others recover from.
+    """
     objects = render()
     spec = one_of(objects, "PodDisruptionBudget", component)["spec"]
     labels = workload(objects, component)["spec"]["template"]["metadata"]["labels"]
     assert spec["maxUnavailable"] == 1
-    assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    assert spec["unhealthyPodEvictionPolicy"] == ("IfHealthyBudget" if component in KAFKA else "AlwaysAllow")
     assert spec["selector"]["matchLabels"].items() <= labels.items()
 
 
@@ -80,6 +84,14 @@ def test_rolling_updates_start_the_new_before_they_stop_the_old(component: str) 
     """No pod is unavailable during an update of components that may run twice."""
     strategy = workload(render(), component)["spec"]["strategy"]
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+@pytest.mark.parametrize("component", ["data-collector", "web-app", "dashboard", "kafka-ui"])
+def test_recreate_ends_the_old_pod_before_it_makes_the_new_one(component: str) -> None:
+    """So a quota never has to hold both."""
+    key = next(key for key, name in COMPONENTS.items() if name == component)
+    objects = render({key: {"updateStrategy": "Recreate"}})
+    assert workload(objects, component)["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def test_only_one_trainer_decides_and_only_one_archive_writes() -> None:
