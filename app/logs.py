@@ -22,6 +22,7 @@ def set_up(settings: Settings, process: str) -> None:
     logging.basicConfig(level=settings.log_level, stream=sys.__stderr__, format="%(message)s", force=True)
     for chatty in ("aiokafka", "asyncio", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").addFilter(_is_no_failed_connection)
     structlog.contextvars.bind_contextvars(**{"service.name": f"btc-{process}", "service.node.name": settings.instance})
     structlog.configure(
         processors=[*SHARED, *_tail(settings)],
@@ -31,6 +32,11 @@ def set_up(settings: Settings, process: str) -> None:
     )
     if settings.log_format == "ecs":
         logging.getLogger().handlers[0].setFormatter(ecs_logging.StdlibFormatter())
+
+
+def _is_no_failed_connection(record: logging.LogRecord) -> bool:
+    # Each client says it at each attempt; "waiting for Kafka" says it once a minute.
+    return not record.getMessage().startswith("Unable connect to")
 
 
 def _tail(settings: Settings) -> list[Any]:

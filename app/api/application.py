@@ -3,7 +3,7 @@
 A request passes: request metrics → CORS → key and rate → answer cache, or → route → board → encoded once.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, WebSocket
@@ -22,8 +22,13 @@ ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1
           "/v1/bars", "/v1/outcomes", "/v1/scores", "/v1/models", "/v1/feed", "/v1/status")  # fmt: skip
 
 
-def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
-    """Return the API over a board; without one it follows the topics with its own."""
+def create_app(
+    settings: Settings, board: Board | None = None, *, kafka_reason: Callable[[], str] = lambda: ""
+) -> FastAPI:
+    """Return the API over a board; without one it follows the topics with its own.
+
+    `kafka_reason` says why Kafka cannot be used, if so.
+    """
     shown = board or Board(settings)
     request_metrics, answers = RequestMetrics(), AnswerCache(private=bool(settings.api_keys))
     hub = stream.Hub(shown, request_metrics)
@@ -49,7 +54,7 @@ def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
     app.state.board, app.state.request_metrics = shown, request_metrics
     problems.install(app)
     docs.install(app, keys=bool(settings.api_keys))
-    app.include_router(pages.router(shown))
+    app.include_router(pages.router(shown, kafka_reason))
     app.include_router(routes.router(shown, answers, request_metrics))
 
     @app.websocket("/v1/stream")

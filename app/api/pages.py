@@ -1,5 +1,6 @@
 """The live page, health and metrics: `/`, `/healthz`, `/readyz`, `/metrics`."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -31,8 +32,8 @@ def _static(name: str, request: Request) -> Response:
     return Response(body, headers=headers, media_type=TYPES[name])
 
 
-def router(board: Board) -> APIRouter:
-    """Return the pages of one board."""
+def router(board: Board, kafka_reason: Callable[[], str] = lambda: "") -> APIRouter:
+    """Return the pages of one board; without Kafka they are not ready, for the board shows the past."""
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/")
@@ -52,8 +53,9 @@ def router(board: Board) -> APIRouter:
 
     @pages.get("/readyz")
     async def ready() -> Response:
-        if not board.is_ready:
-            raise Problem(503, board.not_following_reason or "the board is filling", {"Retry-After": "1"})
+        reason = kafka_reason() or ("" if board.is_ready else board.not_following_reason or "the board is filling")
+        if reason:
+            raise Problem(503, reason, {"Retry-After": "1"})
         return Response("ok", media_type="text/plain")
 
     @pages.get("/metrics")

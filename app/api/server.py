@@ -71,7 +71,7 @@ async def serve(
 
     """
     listener = listening(settings.host, settings.api_port)
-    app = create_app(settings)
+    app = create_app(settings, kafka_reason=process_status.kafka_reason)
     board, request_metrics = app.state.board, app.state.request_metrics
 
     def refresh() -> None:
@@ -86,10 +86,10 @@ async def serve(
 
 
 def run(settings: Settings) -> int:
-    """Run the API's process; return its exit code. A port that is taken ends it before Kafka is waited for."""
+    """Run the API's process; return its exit code. It serves before Kafka answers: its health is on this port."""
     try:
         listening(settings.host, settings.api_port).close()
     except ports.PortError as error:
         print(f"btc api: {error}", file=sys.stderr)
         return 1
-    return lifecycle.run("api", settings, serve)
+    return lifecycle.run("api", settings, serve, needs_topics=False)

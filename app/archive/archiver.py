@@ -22,7 +22,7 @@ from app.archive.writer import Writer
 from app.kafka import topics
 from app.kafka.clients import BATCHED_FETCH, assigned_consumer
 from app.logs import logger
-from app.retry import keep_running
+from app.retry import keep_running, retrying
 from app.service.heartbeat import ProcessStatus
 from app.service.lifecycle import StartupError
 from app.settings import Settings
@@ -64,11 +64,14 @@ class Archiver:
 
         Raises:
             ArchiveError: another process writes this archive, or a file of it is damaged.
-            TopicError: Kafka does not answer, or its topics are not as needed.
+            TopicError: a topic is not as the pipeline needs it.
 
         """
         with _locked(self._root):
-            await topics.ensure(self._settings, TOPICS)
+            await retrying(
+                lambda: topics.ensure(self._settings, TOPICS), "check the topics", process="archive",
+                on=topics.KafkaUnavailableError,
+            )  # fmt: skip
             await asyncio.to_thread(self._resume)
             try:
                 await keep_running(self._follow, "read the topics", process="archive", on=KafkaError)

@@ -47,7 +47,7 @@ async def run(settings: Settings, process_status: ProcessStatus) -> None:
     """Train at the start and every `train_every_s`, and change roles by live scores, until cancelled."""
     trainer = Trainer(settings, process_status)
     sender = producer(settings)
-    await sender.start()
+    await retrying(sender.start, "connect to Kafka", process="trainer", on=KafkaError)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(training_data.run(settings, trainer.data), name="training data")

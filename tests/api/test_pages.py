@@ -5,6 +5,19 @@ import re
 import httpx
 import pytest
 
+from app.api import create_app, examples
+from app.settings import Settings
+
+
+async def test_without_kafka_the_api_is_alive_and_not_ready() -> None:
+    """Its board shows the past; another replica may still follow the topics."""
+    settings = Settings()
+    app = create_app(settings, examples.board(settings), kafka_reason=lambda: "Kafka cannot be used for 12 s")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["detail"]) == (503, "Kafka cannot be used for 12 s")
+        assert (await client.get("/healthz")).status_code == 200
+
 
 @pytest.mark.parametrize("page", ["/docs", "/"])
 async def test_pages_load_nothing_from_elsewhere(client: httpx.AsyncClient, page: str) -> None:
