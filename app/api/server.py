@@ -71,7 +71,7 @@ async def serve(
 
     """
     listener = listening(settings.host, settings.api_port)
-    app = create_app(settings, kafka_reason=process_status.kafka_reason)
+    app = create_app(settings, process_status=process_status)
     board, request_metrics = app.state.board, app.state.request_metrics
 
     def refresh() -> None:

@@ -39,7 +39,8 @@ async def _follow(settings: Settings, board: Board, visitors: Visitors, stop: as
     kafka = KafkaWatch(settings)
     process_status = ProcessStatus(
         note=settings.source,
-        not_ready_reason=lambda: not_ready_reason(board),
+        stall_reason=lambda: board.stall_reason(kafka.answering_s()),
+        not_ready_reason=board.not_ready_reason,
         kafka_reason=kafka.not_ready_reason,
         kafka_answering_s=kafka.answering_s,
     )
@@ -54,13 +55,6 @@ async def _follow(settings: Settings, board: Board, visitors: Visitors, stop: as
             await stop.wait()
         finally:
             await board.stop()
-
-
-def not_ready_reason(board: Board) -> str:
-    """Return why the dashboard has nothing to show yet, or "" once its board is filled."""
-    if board.is_ready:
-        return ""
-    return board.not_following_reason or "the board is being filled from the topics"
 
 
 def _refresh(process_status: ProcessStatus, board: Board, visitors: Visitors) -> None:
