@@ -64,22 +64,34 @@ def own_broker(jars: list[Path], tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def processes(own_broker: Broker, tmp_path: Path) -> Iterator[list[Running]]:
-    """Return one process of every kind, started on a market but without Kafka."""
-    market_port = ports.free_port()
-    market = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "exchange", "--synthetic", "7", "--port", str(market_port)]
-    )
-    common = settings_of(own_broker, market_port)
+def market() -> Iterator[subprocess.Popen[bytes]]:
+    """Return an emulated exchange on the port that is its last argument."""
+    command = [sys.executable, "-m", "app.cli", "exchange", "--synthetic", "7", "--port", str(ports.free_port())]
+    process = subprocess.Popen(command)
+    yield process
+    end(process)
+
+
+@pytest.fixture
+def processes(own_broker: Broker, market: subprocess.Popen[bytes], tmp_path: Path) -> Iterator[list[Running]]:
+    """Return one process of every kind, started beside the exchange but without Kafka."""
+    assert isinstance(market.args, list)
+    common = settings_of(own_broker, int(market.args[-1]))
     started = [Running(name, common, tmp_path) for name in PORT_OF]
     yield started
-    for process in (*(one.process for one in started), market):
-        process.terminate()
-    for process in (*(one.process for one in started), market):
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    for one in started:
+        one.process.terminate()
+    for one in started:
+        end(one.process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process with SIGTERM, or kill it."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def settings_of(broker: Broker, market_port: int = 0) -> Settings:
@@ -100,8 +112,13 @@ async def until(processes: list[Running], page: str, status: int, words: str = "
 
 
 @pytest.mark.slow
-async def test_kafka_comes_late_and_goes_away_and_nobody_ends(own_broker: Broker, processes: list[Running]) -> None:
-    """Alive and not ready without it, ready with it, each in the process that was started; no second is lost."""
+async def test_kafka_comes_late_and_goes_away_and_nobody_ends(
+    own_broker: Broker, market: subprocess.Popen[bytes], processes: list[Running]
+) -> None:
+    """Alive and not ready without it, ready with it, each in the process that was started; no second is lost.
+
+    Without the exchange only the collector is not ready.
+    """
     await until(processes, "healthz", 200)
     await until(processes, "readyz", 503, f"Kafka at {own_broker.bootstrap} cannot be used")
     await asyncio.to_thread(own_broker.start)
@@ -122,6 +139,11 @@ async def test_kafka_comes_late_and_goes_away_and_nobody_ends(own_broker: Broker
     ticks = [batch.second for batch in await topic_io.records(settings, topics.TICKS, TickBatch)]
     assert sorted(set(ticks)) == list(range(min(ticks), max(ticks) + 1))
     assert sorted(predicted) == list(range(min(ticks), max(predicted) + 1))
+
+    collector, *others = processes
+    market.kill()
+    await until([collector], "readyz", 503, "the exchange at")
+    await until(others, "readyz", 200)
     assert [one.name for one in processes if not one.is_alive()] == []
 
 
