@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import ecs_logging
 import structlog
@@ -32,6 +32,14 @@ def set_up(settings: Settings, process: str) -> None:
     )
     if settings.log_format == "ecs":
         logging.getLogger().handlers[0].setFormatter(ecs_logging.StdlibFormatter())
+
+
+def report_end(settings: Settings, process: str, reason: str, stream: TextIO | None = None) -> None:
+    """Say why a process ends: the one line an operator reads, `btc worker: …`; in `ecs` format an error of the log."""
+    if settings.log_format == "ecs":
+        logger("process").error(f"btc {process}: {reason}")
+    else:
+        print(f"btc {process}: {reason}", file=stream or sys.stderr, flush=True)
 
 
 def _is_no_failed_connection(record: logging.LogRecord) -> bool:

@@ -1,12 +1,12 @@
 """The API's process: a server on `host:api_port`, until SIGTERM."""
 
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from app import logs
 from app.api.application import create_app
 from app.api.client import DIRECT, TRY_AGAIN_LATER, Update
 from app.service import lifecycle, ports
@@ -90,6 +90,7 @@ def run(settings: Settings) -> int:
     try:
         listening(settings.host, settings.api_port).close()
     except ports.PortError as error:
-        print(f"btc api: {error}", file=sys.stderr)
+        logs.set_up(settings, "api")
+        logs.report_end(settings, "api", str(error))
         return 1
     return lifecycle.run("api", settings, serve, needs_topics=False)

@@ -7,13 +7,12 @@ ends the process with one line.
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from app.kafka import topics
-from app.logs import logger, set_up
+from app.logs import logger, report_end, set_up
 from app.retry import retrying
 from app.service import health, heartbeat, ports
 from app.service.heartbeat import ProcessStatus
@@ -38,7 +37,7 @@ def run(name: str, settings: Settings, work: Work, *, needs_topics: bool = True)
         with asyncio.Runner(loop_factory=_loop) as runner:
             runner.run(_run(name, settings, work, needs_topics=needs_topics))
     except (StartupError, topics.TopicError, ports.PortError) as error:
-        print(f"btc {name}: {error}", file=sys.stderr)
+        report_end(settings, name, str(error))
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):
         pass

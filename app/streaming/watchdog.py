@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from app import logs
 from app.kafka import topics
 from app.logs import logger
 from app.service import limits
-from app.settings import Settings
+from app.settings import Settings, settings
 from app.streaming import faust_fixes
 from app.streaming.admission import PROGRESS
 from app.streaming.faust_app import app
@@ -126,5 +127,5 @@ class Watchdog:
 
 def exit_process(reason: str) -> None:
     """End this process at once: a stalled one cannot stop gracefully."""
-    print(f"btc worker: {reason}; exiting, so that it is started again", file=sys.__stderr__, flush=True)
+    logs.report_end(settings(), "worker", f"{reason}; exiting, so that it is started again", sys.__stderr__)
     os._exit(1)

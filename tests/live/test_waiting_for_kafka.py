@@ -1,6 +1,7 @@
 """Every process outlives a Kafka that comes late and one that goes away for longer than any limit."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -94,11 +95,24 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
+def not_json(log: Path) -> list[str]:
+    """Return the lines of a log that are not one JSON object each."""
+    found = []
+    for line in log.read_text().splitlines():
+        try:
+            is_object = isinstance(json.loads(line), dict)
+        except ValueError:
+            is_object = False
+        found += [] if is_object else [f"{log.name}: {line}"]
+    return found
+
+
 def settings_of(broker: Broker, market_port: int = 0) -> Settings:
     """Return what all processes have in common."""
     exchange = f"127.0.0.1:{market_port}"
     return Settings(kafka_url=broker.bootstrap, partitions=1, horizons_s=(HORIZON_S,), train_history_s=900,
-                    exchange_ws_url=f"ws://{exchange}", exchange_rest_url=f"http://{exchange}")  # fmt: skip
+                    log_format="ecs", exchange_ws_url=f"ws://{exchange}",
+                    exchange_rest_url=f"http://{exchange}")  # fmt: skip
 
 
 async def until(processes: list[Running], page: str, status: int, words: str = "") -> None:
@@ -113,11 +127,11 @@ async def until(processes: list[Running], page: str, status: int, words: str = "
 
 @pytest.mark.slow
 async def test_kafka_comes_late_and_goes_away_and_nobody_ends(
-    own_broker: Broker, market: subprocess.Popen[bytes], processes: list[Running]
+    own_broker: Broker, market: subprocess.Popen[bytes], processes: list[Running], tmp_path: Path
 ) -> None:
     """Alive and not ready without it, ready with it, each in the process that was started; no second is lost.
 
-    Without the exchange only the collector is not ready.
+    Without the exchange only the collector is not ready. Every line that they log meanwhile is one JSON object.
     """
     await until(processes, "healthz", 200)
     await until(processes, "readyz", 503, f"Kafka at {own_broker.bootstrap} cannot be used")
@@ -145,6 +159,10 @@ async def test_kafka_comes_late_and_goes_away_and_nobody_ends(
     await until([collector], "readyz", 503, "the exchange at")
     await until(others, "readyz", 200)
     assert [one.name for one in processes if not one.is_alive()] == []
+
+    for one in processes:
+        end(one.process)
+    assert [line for one in processes for line in not_json(tmp_path / f"{one.name}.log")] == []
 
 
 async def predictions_until(settings: Settings, second: int) -> set[int]:
