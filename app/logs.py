@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import ecs_logging
 import structlog
@@ -22,6 +22,7 @@ def set_up(settings: Settings, process: str) -> None:
     logging.basicConfig(level=settings.log_level, stream=sys.__stderr__, format="%(message)s", force=True)
     for chatty in ("aiokafka", "asyncio", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").addFilter(_is_no_failed_connection)
     structlog.contextvars.bind_contextvars(**{"service.name": f"btc-{process}", "service.node.name": settings.instance})
     structlog.configure(
         processors=[*SHARED, *_tail(settings)],
@@ -31,6 +32,19 @@ def set_up(settings: Settings, process: str) -> None:
     )
     if settings.log_format == "ecs":
         logging.getLogger().handlers[0].setFormatter(ecs_logging.StdlibFormatter())
+
+
+def report_end(settings: Settings, process: str, reason: str, stream: TextIO | None = None) -> None:
+    """Say why a process ends: the one line an operator reads, `btc worker: …`; in `ecs` format an error of the log."""
+    if settings.log_format == "ecs":
+        logger("process").error(f"btc {process}: {reason}")
+    else:
+        print(f"btc {process}: {reason}", file=stream or sys.stderr, flush=True)
+
+
+def _is_no_failed_connection(record: logging.LogRecord) -> bool:
+    # Each client says it at each attempt; "waiting for Kafka" says it once a minute.
+    return not record.getMessage().startswith("Unable connect to")
 
 
 def _tail(settings: Settings) -> list[Any]:

@@ -1,7 +1,7 @@
 """The worker: agents, tables and services wired into one Faust app, which `faust -A app worker` runs.
 
-Before it joins its consumer group it makes the topics, checks that its RocksDB belongs to this Kafka, imports
-TensorFlow and compiles the models: a worker that has partitions must be able to work on them.
+Before it joins its consumer group it waits for Kafka, makes the topics, checks that its RocksDB belongs to this Kafka,
+imports TensorFlow and compiles the models: a worker that has partitions must be able to work on them.
 """
 
 import asyncio
@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 import agents.outcomes
 import agents.predictions
 from app import logs
 from app.kafka import topics
 from app.kafka.clients import client_options
+from app.retry import retrying
 from app.service import health, heartbeat
-from app.service.lifecycle import wait_for_topics
+from app.service.kafka_watch import KafkaWatch, watching
+from app.service.lifecycle import await_topics
 from app.settings import Settings, settings
 from app.streaming.admission import PROGRESS
 from app.streaming.faust_app import app
@@ -43,12 +46,14 @@ class WorkerServices:
     """What runs beside the agents: health pages, watchdog, models, heartbeats. It is the app's `Lifecycle`."""
 
     def __init__(self, of: Settings, states: tuple[PartitionStates[Any], ...]) -> None:
-        self._settings, self._states = of, states
-        self._services, self._watchdog = AsyncExitStack(), Watchdog(of)
+        self._settings, self._states, self._kafka = of, states, KafkaWatch(of)
+        self._services, self._watchdog = AsyncExitStack(), Watchdog(of, self._kafka.answering_s)
         self._status = heartbeat.ProcessStatus(
             stall_reason=self._watchdog.stall_reason,
             not_ready_reason=self._watchdog.not_ready_reason,
             refresh=self._refresh,
+            kafka_reason=self._kafka.not_ready_reason,
+            kafka_answering_s=self._kafka.answering_s,
         )
 
     async def prepare(self) -> None:
@@ -56,13 +61,15 @@ class WorkerServices:
         gc.disable()  # collecting while TensorFlow is imported takes 0.6 s and finds nothing
         of = self._settings
         logs.set_up(of, "worker")
-        await wait_for_topics(of, (*topics.ALL, *topics.CHANGELOGS))
-        await claim_tables(of)
-        pages = health.serving(of.host, of.worker_port, self._status, name="worker", variable="BTC_WORKER_PORT")
+        checks = self._status.checks()
+        pages = health.serving(of.host, of.worker_port, checks, name="worker", variable="BTC_WORKER_PORT")
         await self._services.enter_async_context(pages)
+        await self._services.enter_async_context(watching(self._kafka))
         self._start(self._watchdog.run(), "watchdog")
+        await await_topics(of, self._kafka, (*topics.ALL, *topics.CHANGELOGS))
+        await retrying(lambda: claim_tables(of), "read the cluster's id", on=KafkaError)
         await SERVING.open()
-        await PUBLISHER.start()
+        await retrying(PUBLISHER.start, "connect the publisher", on=KafkaError)
         self._services.push_async_callback(PUBLISHER.stop)
         freeze_memory()
         self._start(SERVING.follow(), "models")

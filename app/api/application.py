@@ -15,16 +15,18 @@ from app.api.access import AccessControl
 from app.api.cache import AnswerCache, CacheMiddleware
 from app.api.request_metrics import RequestMetrics, RequestMetricsMiddleware
 from app.board.board import Board
-from app.service.heartbeat import release_version
+from app.service.heartbeat import ProcessStatus, release_version
 from app.settings import Settings
 
 ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1/predictions/latest", "/v1/predictions",
           "/v1/bars", "/v1/outcomes", "/v1/scores", "/v1/models", "/v1/feed", "/v1/status")  # fmt: skip
 
 
-def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
-    """Return the API over a board; without one it follows the topics with its own."""
-    shown = board or Board(settings)
+def create_app(settings: Settings, board: Board | None = None, process_status: ProcessStatus | None = None) -> FastAPI:
+    """Return the API over a board; without one it follows the topics with its own. It sets the status's reasons."""
+    shown, status = board or Board(settings), process_status or ProcessStatus()
+    status.stall_reason = lambda: shown.stall_reason(status.kafka_answering_s())
+    status.not_ready_reason = shown.not_ready_reason
     request_metrics, answers = RequestMetrics(), AnswerCache(private=bool(settings.api_keys))
     hub = stream.Hub(shown, request_metrics)
 
@@ -49,7 +51,7 @@ def create_app(settings: Settings, board: Board | None = None) -> FastAPI:
     app.state.board, app.state.request_metrics = shown, request_metrics
     problems.install(app)
     docs.install(app, keys=bool(settings.api_keys))
-    app.include_router(pages.router(shown))
+    app.include_router(pages.router(status.checks()))
     app.include_router(routes.router(shown, answers, request_metrics))
 
     @app.websocket("/v1/stream")

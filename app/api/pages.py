@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.problems import Problem
-from app.board.board import Board
+from app.service.health import Checks
 
 TYPES = {"page.html": "text/html; charset=utf-8", "page.css": "text/css; charset=utf-8",
          "page.js": "text/javascript; charset=utf-8", "chart.js": "text/javascript; charset=utf-8",
@@ -31,9 +31,14 @@ def _static(name: str, request: Request) -> Response:
     return Response(body, headers=headers, media_type=TYPES[name])
 
 
-def router(board: Board) -> APIRouter:
-    """Return the pages of one board."""
+def router(checks: Checks) -> APIRouter:
+    """Return the pages; health is what the checks say."""
     pages = APIRouter(include_in_schema=False)
+
+    def health(reason: str) -> Response:
+        if reason:
+            raise Problem(503, reason, {"Retry-After": "1"})
+        return Response("ok", media_type="text/plain")
 
     @pages.get("/")
     async def live(request: Request) -> Response:
@@ -48,13 +53,11 @@ def router(board: Board) -> APIRouter:
     @pages.get("/healthz")
     async def alive() -> Response:
         # Answered by the loop that serves everything: if it hangs, so does this.
-        return Response("ok", media_type="text/plain")
+        return health(checks.stall_reason())
 
     @pages.get("/readyz")
     async def ready() -> Response:
-        if not board.is_ready:
-            raise Problem(503, board.not_following_reason or "the board is filling", {"Retry-After": "1"})
-        return Response("ok", media_type="text/plain")
+        return health(checks.not_ready_reason())
 
     @pages.get("/metrics")
     def measured() -> Response:

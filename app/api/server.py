@@ -1,12 +1,12 @@
 """The API's process: a server on `host:api_port`, until SIGTERM."""
 
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from app import logs
 from app.api.application import create_app
 from app.api.client import DIRECT, TRY_AGAIN_LATER, Update
 from app.service import lifecycle, ports
@@ -71,7 +71,7 @@ async def serve(
 
     """
     listener = listening(settings.host, settings.api_port)
-    app = create_app(settings)
+    app = create_app(settings, process_status=process_status)
     board, request_metrics = app.state.board, app.state.request_metrics
 
     def refresh() -> None:
@@ -86,10 +86,11 @@ async def serve(
 
 
 def run(settings: Settings) -> int:
-    """Run the API's process; return its exit code. A port that is taken ends it before Kafka is waited for."""
+    """Run the API's process; return its exit code. It serves before Kafka answers: its health is on this port."""
     try:
         listening(settings.host, settings.api_port).close()
     except ports.PortError as error:
-        print(f"btc api: {error}", file=sys.stderr)
+        logs.set_up(settings, "api")
+        logs.report_end(settings, "api", str(error))
         return 1
-    return lifecycle.run("api", settings, serve)
+    return lifecycle.run("api", settings, serve, needs_topics=False)

@@ -22,9 +22,10 @@ from app.archive.writer import Writer
 from app.kafka import topics
 from app.kafka.clients import BATCHED_FETCH, assigned_consumer
 from app.logs import logger
-from app.retry import keep_running
+from app.retry import keep_running, retrying
 from app.service.heartbeat import ProcessStatus
 from app.service.lifecycle import StartupError
+from app.service.loop_watch import LoopWatch
 from app.settings import Settings
 
 TOPICS = (topics.TICKS, topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES)
@@ -39,9 +40,10 @@ async def run(settings: Settings, process_status: ProcessStatus | None = None) -
         StartupError: another process writes this archive, or a file of it is damaged.
 
     """
-    archiver = Archiver(settings)
-    if process_status:
-        process_status.progress = archiver.progress
+    status = process_status or ProcessStatus()
+    archiver = Archiver(settings, loops=LoopWatch(status.kafka_answering_s))
+    status.progress = archiver.progress
+    status.stall_reason, status.not_ready_reason = archiver.loops.stall_reason, archiver.not_ready_reason
     try:
         await archiver.run()
     except ArchiveError as error:
@@ -51,24 +53,39 @@ async def run(settings: Settings, process_status: ProcessStatus | None = None) -
 class Archiver:
     """The one process that writes a source's archive."""
 
-    def __init__(self, settings: Settings, *, buffered_max_bytes: int = BUFFERED_MAX_BYTES) -> None:
+    def __init__(
+        self, settings: Settings, *, buffered_max_bytes: int = BUFFERED_MAX_BYTES, loops: LoopWatch | None = None
+    ) -> None:
         names = "second", "lag", "rows", "files", "size_mb", "skipped", "gaps", "stalled"
         self.progress: dict[str, float] = dict.fromkeys(names, 0.0)
         self._settings, self._buffered_max_bytes = settings, buffered_max_bytes
+        self.loops = loops or LoopWatch()
         self._root = segments.archive_folder(settings)
         self._buffers: dict[TopicPartition, PartitionBuffer] = {}
-        self._writer = Writer(self._root, settings, [one.full_name(settings) for one in TOPICS], self.progress)
+        self._writer = Writer(
+            self._root, settings, [one.full_name(settings) for one in TOPICS], self.progress, self._beat
+        )
+
+    def _beat(self) -> None:
+        self.loops.beat("archive the topics")
+
+    def not_ready_reason(self) -> str:
+        """Return why nothing is archived now, or ""."""
+        return f"archive {self._root} cannot be written" if self.progress["stalled"] else ""
 
     async def run(self) -> None:
         """Archive until cancelled.
 
         Raises:
             ArchiveError: another process writes this archive, or a file of it is damaged.
-            TopicError: Kafka does not answer, or its topics are not as needed.
+            TopicError: a topic is not as the pipeline needs it.
 
         """
         with _locked(self._root):
-            await topics.ensure(self._settings, TOPICS)
+            await retrying(
+                lambda: topics.ensure(self._settings, TOPICS), "check the topics", process="archive",
+                on=topics.KafkaUnavailableError,
+            )  # fmt: skip
             await asyncio.to_thread(self._resume)
             try:
                 await keep_running(self._follow, "read the topics", process="archive", on=KafkaError)
@@ -100,6 +117,7 @@ class Archiver:
             await consumer.stop()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        self._beat()
         fetched = await consumer.getmany(timeout_ms=250, max_records=500)
         for partition, messages in fetched.items():
             for message in messages:

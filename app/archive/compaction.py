@@ -1,6 +1,7 @@
 """Compaction: the files of finished hours are merged, hours past their retention are removed."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from app.archive import parquet
@@ -11,8 +12,17 @@ DAY_S = 86_400.0
 log = logger("archive")
 
 
-def compact(root: Path, topics: list[str], keep_days: float, wall_s: float | None = None) -> None:
+def compact(
+    root: Path,
+    topics: list[str],
+    keep_days: float,
+    wall_s: float | None = None,
+    *,
+    on_step: Callable[[], None] = lambda: None,
+) -> None:
     """Remove hours older than `keep_days` before the newest one, then merge the files of finished hours.
+
+    `on_step` is called after each merge.
 
     Raises:
         OSError: the disk is full or broken; what is archived stays readable.
@@ -25,6 +35,7 @@ def compact(root: Path, topics: list[str], keep_days: float, wall_s: float | Non
         remove_leftovers(root, topic)
         for parts in mergeable(segments(root, topic)):
             parquet.merge(root, parts)
+            on_step()
 
 
 def _now(listed: dict[str, list[Segment]], wall_s: float) -> float:

@@ -5,6 +5,7 @@ import errno
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +24,17 @@ log = logger("archive")
 
 
 class Writer:
-    """Writes buffers. Its one thread never overlaps two steps, not even when the caller is cancelled."""
+    """Writes buffers. Its one thread never overlaps two steps, not even when the caller is cancelled.
 
-    def __init__(self, root: Path, settings: Settings, topics: list[str], progress: dict[str, float]) -> None:
+    `beat` is called after each step: a disk that is full is tried again for ever, one that hangs stalls the process.
+    """
+
+    def __init__(
+        self, root: Path, settings: Settings, topics: list[str], progress: dict[str, float],
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._root, self._topics, self._progress = root, topics, progress
+        self._beat = beat
         self._flush_s, self._keep_days = settings.archive_flush_s, settings.archive_retention_days
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="archive")
         self._compaction_due, self._compacted_s = True, float("-inf")
@@ -93,14 +101,17 @@ class Writer:
 
     async def _compact(self) -> None:
         try:
-            await self._on_disk(compact, self._root, self._topics, self._keep_days)
+            await self._on_disk(partial(compact, on_step=self._beat), self._root, self._topics, self._keep_days)
         except (OSError, parquet.ArchiveError) as error:
             metrics.ARCHIVE_ERRORS.labels(_error_name(error)).inc()
             log.warning("the archive cannot be compacted, trying again later", reason=str(error))
             self._compaction_due = True
 
     async def _on_disk(self, step: Callable[..., T], *given: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, step, *given)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._disk, step, *given)
+        finally:
+            self._beat()
 
 
 def _error_name(error: Exception) -> str:

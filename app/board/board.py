@@ -34,10 +34,12 @@ from app.board.views import (
 )
 from app.clock import wall_ms
 from app.logs import logger
+from app.service import limits
 from app.settings import Settings
 
 __all__ = ["Board", "UnknownSymbolError"]
 
+SILENT = 3.0  # times `STUCK_S`: many heartbeats
 log = logger("board")
 Listener = Callable[[frozenset[int]], None]
 
@@ -80,6 +82,19 @@ class Board:
     def not_following_reason(self) -> str:
         """Why the topics are not followed now, in one sentence; "" when they are."""
         return self._follower.not_following_reason
+
+    def not_ready_reason(self) -> str:
+        """Return why there is nothing to show yet, or "" once the board was filled."""
+        return "" if self.is_ready else self.not_following_reason or "the board is being filled from the topics"
+
+    def stall_reason(self, kafka_answering_s: float) -> str:
+        """Return why this process must be restarted, or "": while Kafka answers there is always something to read.
+
+        Every process sends a heartbeat each five seconds, also the one that holds this board.
+        """
+        silent_s = self._follower.silent_s
+        is_stuck = min(silent_s, kafka_answering_s) > SILENT * limits.STUCK_S
+        return f"no message was read for {silent_s:.0f} s" if is_stuck else ""
 
     async def wait_ready(self) -> None:
         """Wait until the board is filled."""

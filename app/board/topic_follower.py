@@ -5,6 +5,8 @@ reached it tries again and continues where it was.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,16 +32,29 @@ log = logger("board")
 class Follower:
     """One reader of all topics the board shows."""
 
-    def __init__(self, settings: Settings, state: BoardState, update: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        state: BoardState,
+        update: Callable[..., None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.filled = asyncio.Event()  # set once everything that was there at the start has been read
         self.not_following_reason = "not started"
         self._settings, self._state, self._update = settings, state, update
         self._decoders = decoders(settings)
         self._models, self._dead = topics.MODELS.full_name(settings), topics.DEAD.full_name(settings)
+        self._clock, self._read_s = clock, math.inf  # monotonic, of the last message read
         self._next: dict[TopicPartition, int] = {}  # the offset from which a new connection continues
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last message of any topic was read; 0 before it follows."""
+        return max(0.0, self._clock() - self._read_s)
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        self._read_s = self._clock()
         await keep_running(self._attempt, "follow the topics", process="board", on=Exception)
 
     async def _attempt(self) -> None:
@@ -85,6 +100,8 @@ class Follower:
     async def _read(self, consumer: AIOKafkaConsumer, end: EndOfTopic) -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=CHUNK)
         arrived_ms = wall_ms() if self.filled.is_set() else None
+        if batches:
+            self._read_s = self._clock()
         records = [self._decode(message) for messages in batches.values() for message in messages]
         self._update([record for record in records if record is not None], arrived_ms=arrived_ms)
         self._next |= {partition: messages[-1].offset + 1 for partition, messages in batches.items()}

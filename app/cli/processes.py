@@ -55,7 +55,7 @@ def collect() -> None:
     from app.service import lifecycle
 
     async def work(settings: "Settings", process_status: "ProcessStatus") -> None:
-        collecting = collector.Collector(settings)
+        collecting = collector.Collector(settings, process_status.kafka_answering_s)
         process_status.progress, process_status.stall_reason, process_status.not_ready_reason = (
             collecting.progress,
             collecting.stall_reason,

@@ -7,6 +7,8 @@ batch in Kafka.
 """
 
 import asyncio
+import math
+from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
@@ -22,11 +24,11 @@ from app.domain.ticks import Event
 from app.kafka import topics
 from app.kafka.topics import TICKS, TopicError
 from app.retry import error_reason, keep_running
+from app.service import limits
 from app.settings import Settings
 
 KAFKA_ERRORS = (KafkaError, TopicError, OSError, TimeoutError)
-STUCK_S = 60.0  # wall time: longer than a broker's restart
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 SHOW_EVERY_S = 0.5
 
 
@@ -37,8 +39,8 @@ class MembershipEndedError(Exception):
 class Collector:
     """One replica: `await Collector(settings).run()`; its `progress` is described in `CollectorMetrics`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, kafka_answering_s: Callable[[], float] = lambda: math.inf) -> None:
+        self._settings, self._kafka_answering_s = settings, kafka_answering_s
         self._metrics = CollectorMetrics()
         self._rest = RestClient(settings.exchange_rest_url)
         self._market = MarketData(settings, self._metrics, on_event=self._update)
@@ -51,12 +53,15 @@ class Collector:
         return self._metrics.progress
 
     def stall_reason(self) -> str:
-        """Return why it makes no progress, or "": the seconds of its partitions must be written."""
+        """Return why it makes no progress, or "": while Kafka answers, the seconds of its partitions are written."""
         lag_s = self._lag_s()
-        return f"no second was written for {lag_s:.0f} s" if lag_s > STUCK_S else ""
+        is_stuck = min(lag_s, self._kafka_answering_s()) > limits.STUCK_S
+        return f"no second was written for {lag_s:.0f} s" if is_stuck else ""
 
     def not_ready_reason(self) -> str:
-        """Return what is missing before it can collect, or "": the exchange's clock, a membership in the group."""
+        """Return what it needs to collect and does not have, or "": connection, exchange's clock, membership."""
+        if not self._streams.connection_count:
+            return f"the exchange at {self._settings.exchange_ws_url} cannot be reached"
         if not self._market.ready.is_set():
             return "the exchange's clock is not known yet"
         return "" if self._partitions else "Kafka cannot be used yet"

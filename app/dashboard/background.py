@@ -12,6 +12,7 @@ from app.board.board import Board
 from app.dashboard.visitors import Visitors
 from app.service import health, heartbeat
 from app.service.heartbeat import ProcessStatus
+from app.service.kafka_watch import KafkaWatch, watching
 from app.settings import Settings
 
 STOPPING_S = 1.0
@@ -35,26 +36,25 @@ def following(settings: Settings, board: Board, visitors: Visitors) -> Iterator[
 
 
 async def _follow(settings: Settings, board: Board, visitors: Visitors, stop: asyncio.Event) -> None:
-    process_status = ProcessStatus(note=settings.source)
+    kafka = KafkaWatch(settings)
+    process_status = ProcessStatus(
+        note=settings.source,
+        stall_reason=lambda: board.stall_reason(kafka.answering_s()),
+        not_ready_reason=board.not_ready_reason,
+        kafka_reason=kafka.not_ready_reason,
+        kafka_answering_s=kafka.answering_s,
+    )
     process_status.refresh = lambda: _refresh(process_status, board, visitors)
     async with (
+        health.serving(settings.host, settings.metrics_port, process_status.checks()),
+        watching(kafka),
         heartbeat.heartbeats(settings, "dashboard", process_status),
-        health.serving(
-            settings.host, settings.metrics_port, health.Checks(not_ready_reason=lambda: not_ready_reason(board))
-        ),
     ):
         await board.start()
         try:
             await stop.wait()
         finally:
             await board.stop()
-
-
-def not_ready_reason(board: Board) -> str:
-    """Return why the dashboard has nothing to show yet, or "" once its board is filled."""
-    if board.is_ready:
-        return ""
-    return board.not_following_reason or "the board is being filled from the topics"
 
 
 def _refresh(process_status: ProcessStatus, board: Board, visitors: Visitors) -> None:

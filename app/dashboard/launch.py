@@ -7,7 +7,6 @@ is Streamlit's own ASGI app under uvicorn: one process, no configuration file, e
 import asyncio
 import logging
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def run(settings: Settings) -> int:
         (settings.metrics_port, "metrics", "BTC_METRICS_PORT"),
     ):
         if reason := ports.taken_reason(port, name, variable):
-            print(f"btc dashboard: {reason}", file=sys.stderr)
+            logs.report_end(settings, "dashboard", reason)
             return 1
     board, visitors = Board(settings), Visitors()
     with following(settings, board, visitors):

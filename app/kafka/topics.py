@@ -24,6 +24,10 @@ class TopicError(RuntimeError):
     """A topic that cannot be created, or is not as the pipeline needs it: what, where and what to do."""
 
 
+class KafkaUnavailableError(TopicError):
+    """Brokers that do not answer, or cannot do what they are asked for yet; it may work later."""
+
+
 @dataclass(frozen=True)
 class TopicSpec:
     """One topic as the pipeline needs it."""
@@ -127,7 +131,8 @@ async def ensure(settings: Settings, specs: tuple[TopicSpec, ...] = ALL) -> None
     """Create the topics that are missing and check the others; every process may call it at once.
 
     Raises:
-        TopicError: the brokers do not answer, refuse, or a topic has another partition count.
+        KafkaUnavailableError: the brokers do not answer, or refuse.
+        TopicError: a topic has another partition count.
 
     """
     admin = AIOKafkaAdminClient(**client_options(settings))
@@ -137,7 +142,7 @@ async def ensure(settings: Settings, specs: tuple[TopicSpec, ...] = ALL) -> None
         await _check(admin, settings, specs)
         await _configure(admin, settings, specs)
     except (KafkaError, OSError) as error:
-        raise TopicError(
+        raise KafkaUnavailableError(
             f"Kafka at {settings.bootstrap}: {error or type(error).__name__}. "
             "Is it running? Set BTC_KAFKA_URL, or start the embedded one with `btc up`."
         ) from error
@@ -154,7 +159,8 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: tuple[T
     for name, code, *_ in answer.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
-            raise TopicError(f"topic {name} at {settings.bootstrap} cannot be created: {error.__name__}")
+            # InvalidReplicationFactorError: the other brokers are still starting
+            raise KafkaUnavailableError(f"topic {name} at {settings.bootstrap} cannot be created: {error.__name__}")
 
 
 def _new(spec: TopicSpec, settings: Settings) -> NewTopic:
@@ -175,7 +181,7 @@ async def _check(admin: AIOKafkaAdminClient, settings: Settings, specs: tuple[To
             break
         await asyncio.sleep(0.1)
     else:
-        raise TopicError(f"topics {sorted(set(wanted) - set(found))} do not appear at {settings.bootstrap}")
+        raise KafkaUnavailableError(f"topics {sorted(set(wanted) - set(found))} do not appear at {settings.bootstrap}")
     growing = {name: NewPartitions(wanted[name]) for name in found if _is_auto_created(found[name], wanted[name])}
     if growing:
         await admin.create_partitions(growing)

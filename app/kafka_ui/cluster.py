@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from app.kafka import clients
 from app.kafka.reading import EndOfTopic, assigned, read_until
@@ -43,15 +43,22 @@ class KafkaCluster:
         self._reads = asyncio.Semaphore(AT_ONCE)
         self._lock = asyncio.Lock()
         self._overview: tuple[float, Overview] | None = None
+        self._connected = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Connect."""
-        await self._admin.start()
-        await self._offsets.start()
+        """Begin to connect; until Kafka answers, every read fails with KafkaConnectionError."""
+        self._connecting = asyncio.create_task(self._connect(), name="connect to Kafka")
         return self
+
+    async def _connect(self) -> None:
+        for client in (self._admin, self._offsets):
+            await retrying(client.start, "connect to Kafka", process="kafka-ui", on=KafkaError)
+        self._connected.set()
 
     async def __aexit__(self, *_reason: object) -> None:
         """Disconnect."""
+        self._connecting.cancel()
+        await asyncio.wait([self._connecting])
         await self._offsets.stop()
         await self._admin.close()
 
@@ -72,6 +79,8 @@ class KafkaCluster:
         )  # fmt: skip
 
     async def _describe(self) -> Overview:
+        if not self._connected.is_set():
+            raise KafkaConnectionError("no connection yet")
         cluster = await self._admin.describe_cluster()
         described = await self._admin.describe_topics()
         partitions = {

@@ -1,5 +1,6 @@
 """The pages: HTML that refreshes itself every two seconds, or one sentence why there is nothing to show."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,14 @@ async def healthy(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-def site(cluster: KafkaCluster) -> Starlette:
-    """Return the pages of a cluster as an ASGI app."""
+def site(cluster: KafkaCluster, kafka_reason: Callable[[], str] = lambda: "") -> Starlette:
+    """Return the pages of a cluster as an ASGI app; it is not ready while there is a reason not to use Kafka."""
     pages = Pages(cluster)
+
+    async def ready(_request: Request) -> Response:
+        reason = kafka_reason()
+        return PlainTextResponse(reason or "ok", status_code=503 if reason else 200)
+
     return Starlette(
         routes=[
             Route("/", pages.overview),
@@ -95,6 +101,7 @@ def site(cluster: KafkaCluster) -> Starlette:
             Route("/topics/{topic}/{partition:int}/{offset:int}", pages.message),
             Route("/groups/{group}", pages.group),
             Route("/healthz", healthy),
+            Route("/readyz", ready),
         ],
         exception_handlers={NotFoundError: pages.not_found, **dict.fromkeys(UNREACHABLE, pages.unreachable)},
     )

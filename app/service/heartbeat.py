@@ -1,6 +1,7 @@
 """Heartbeats: what every process publishes about itself to `btc.status` every five seconds."""
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -34,6 +35,15 @@ class ProcessStatus(Checks):
     progress: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     refresh: Callable[[], None] = lambda: None  # called before each heartbeat
+    kafka_reason: Callable[[], str] = lambda: ""  # why nothing can be done without Kafka
+    kafka_answering_s: Callable[[], float] = lambda: math.inf  # no stall is older: without Kafka nothing can move on
+
+    def checks(self) -> Checks:
+        """Return what the health pages answer: the work's reasons, and before it is ready also Kafka's."""
+        return Checks(
+            stall_reason=lambda: self.stall_reason(),  # noqa: PLW0108  the work sets its own later
+            not_ready_reason=lambda: self.kafka_reason() or self.not_ready_reason(),
+        )
 
 
 def release_version() -> str:
@@ -104,9 +114,9 @@ async def _send_heartbeats(settings: Settings, process: str, status: ProcessStat
     sender = producer(settings, acks=1, enable_idempotence=False)
     me = psutil.Process()
     me.cpu_percent()
-    await retrying(sender.start, "send heartbeats", process=process, on=KafkaError, longest_wait_s=1.0)
     topic = topics.STATUS.full_name(settings)
     try:
+        await retrying(sender.start, "send heartbeats", process=process, on=KafkaError)
         while True:
             started = time.monotonic()
             try:

@@ -11,6 +11,7 @@ import msgspec
 from faust.exceptions import ValueDecodeError
 from faust.types import Message
 
+from app import logs
 from app.kafka import topics
 from app.kafka.clients import COMPRESSION, MAX_MESSAGE_BYTES, tls
 from app.logs import logger
@@ -102,7 +103,7 @@ class ForecastApp(faust_fixes.FixedApp):
         try:
             await self._wired().prepare()
         except Exception as error:
-            print(f"btc worker: {error_reason(error)}", file=sys.__stderr__, flush=True)
+            logs.report_end(settings(), "worker", error_reason(error), sys.__stderr__)
             raise
         await super().on_first_start()
 
@@ -118,6 +119,9 @@ class ForecastApp(faust_fixes.FixedApp):
 
 def create_app(of: Settings) -> ForecastApp:
     """Return the Faust app the settings describe, with nothing declared on it yet."""
+    only_json = of.log_format == "ecs"
+    if only_json:
+        faust_fixes.silence_command()
     return ForecastApp(
         of.app_id,
         broker=[f"kafka://{broker}" for broker in of.bootstrap.split(",")],
@@ -143,6 +147,7 @@ def create_app(of: Settings) -> ForecastApp:
         web_enabled=False,
         Topic=DeadLetterTopic,
         TableManager=faust_fixes.FixedTableManager,
+        Worker=faust_fixes.SilentWorker if only_json else faust.Worker,
     )
 
 

@@ -13,6 +13,7 @@ Faust 0.15.3 and mode 0.7. `tests/streaming/test_faust_fixes.py` fails when one 
 | `message.acked`, `message.tracked` | a cancelled event is committed; a dead letter is never committed |
 | `_recovery`, `_consumer` | asking by the public property builds them, on the event loop that asks |
 | `_committed_offset`, `_read_offset` | no public way to see what is committed: a stalled worker looks busy |
+| `SilentWorker`, `silence_command` | in `ecs` format a banner and ANSI codes stand between the JSON lines |
 | a `faust.Record` per topic | `faust -A app models` shows nothing |
 """
 
@@ -22,9 +23,13 @@ from typing import Any
 
 import faust
 import msgspec
+from faust.cli.worker import worker as worker_command
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP, Message
+
+from app import logs
+from app.settings import settings
 
 
 class FixedRecovery(Recovery):
@@ -81,6 +86,23 @@ class FixedApp(faust.App):
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         await self.wait_for_events()
+
+
+class SilentWorker(faust.Worker):
+    """A Faust worker that prints nothing itself; its log has the application's format from the first line."""
+
+    def __init__(self, *services: Any, **options: Any) -> None:
+        super().__init__(*services, **{**options, "quiet": True})
+        self.spinner = None  # it hides and shows the cursor with ANSI codes
+
+    def _setup_logging(self) -> None:
+        super()._setup_logging()
+        logs.set_up(settings(), "worker")
+
+
+def silence_command() -> None:
+    """Let `faust worker` print no banner; the process is then named by its log."""
+    worker_command.on_worker_created = lambda _command, _worker: None
 
 
 def refetch_dropped(consumer: Any) -> None:

@@ -56,7 +56,7 @@ class ServingModels:
         importing = asyncio.create_task(asyncio.to_thread(tensorflow))
         for release in releases.packaged():
             self.registry.update(release)
-        await self._read_releases()
+        await retrying(self._read_releases, "read the releases", on=KafkaError)
         await importing
         await self._swap()
         self.ready.set()

@@ -3,34 +3,31 @@
 Progress means that something moves while there is something to do: seconds processed, offsets committed, tables
 recovered. What was merely read does not count: Faust reads thousands of messages ahead of an agent that is stuck.
 
-A stalled worker exits with code 1 and one line; nothing is lost by that (`partition_state.py`). While Kafka does not
-answer it waits instead: a new start would not help.
+A stalled worker exits with code 1 and one line; nothing is lost by that (`partition_state.py`). Without Kafka it waits
+instead, for a restart would not help, and the time counts from Kafka's return.
 """
 
 import asyncio
 import faulthandler
+import math
 import os
 import sys
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
-
+from app import logs
 from app.kafka import topics
-from app.kafka.clients import client_options
 from app.logs import logger
-from app.retry import error_reason
-from app.settings import Settings
+from app.service import limits
+from app.settings import Settings, settings
 from app.streaming import faust_fixes
 from app.streaming.admission import PROGRESS
 from app.streaming.faust_app import app
 from app.streaming.serving_models import SERVING
 
-STUCK_S = 30.0  # with work before it
-START_S = 90.0  # not ready: TensorFlow, group and tables take 5–25 s
-END_S = 60.0  # more, before it ends itself: an orchestrator's probe may come first
+START_STUCK = 3.0  # times `STUCK_S`, while it is not ready: TensorFlow, group and tables take 5–25 s
+END_STUCK = 2.0  # times `STUCK_S` more, before it ends itself: an orchestrator's probe may come first
 OBSERVE_S = 5.0
 log = logger("watchdog")
 
@@ -38,8 +35,8 @@ log = logger("watchdog")
 class Watchdog:
     """Observes the worker from inside its event loop; Faust's parts must not be asked from another thread."""
 
-    def __init__(self, of: Settings) -> None:
-        self._settings = of
+    def __init__(self, of: Settings, kafka_answering_s: Callable[[], float] = lambda: math.inf) -> None:
+        self._kafka_answering_s = kafka_answering_s
         self._names = {spec.full_name(of) for spec in topics.ALL}
         self._moved_s = self._changed_s = time.monotonic()
         self._furthest: dict[Hashable, float] = {}
@@ -64,10 +61,11 @@ class Watchdog:
         return faust_fixes.is_recovered(app)
 
     def observe(self) -> None:
-        """Record whether anything moved on since the last call; without lag, standing still is fine."""
+        """Record whether anything moved on since the last call; standing still is fine without lag or Kafka."""
         now_s, running = time.monotonic(), self.is_running()
         if self._has_moved_on() or (running and not any(self.lag().values())):
             self._moved_s = now_s
+        self._moved_s = max(self._moved_s, now_s - self._kafka_answering_s())
         if running != self._was_running:
             self._was_running, self._changed_s = running, now_s
 
@@ -94,8 +92,9 @@ class Watchdog:
         self.observe()
         now_s, running = time.monotonic(), self.is_running()
         still_s = now_s - self._moved_s
-        limit_s = (STUCK_S if running else START_S) + more_s
-        if now_s - max(self._moved_s, self._changed_s) <= limit_s and still_s <= START_S + STUCK_S + more_s:
+        limit_s = limits.STUCK_S * (1.0 if running else START_STUCK) + more_s
+        longest_s = limits.STUCK_S * (1.0 + START_STUCK) + more_s
+        if now_s - max(self._moved_s, self._changed_s) <= limit_s and still_s <= longest_s:
             return ""
         why = f"lag {self.lag()}" if running else self.not_ready_reason()
         return f"no progress for {still_s:.0f} s: {why}"
@@ -111,36 +110,22 @@ class Watchdog:
         try:
             while True:
                 # Fires in a thread of its own unless it is set again in time: a blocked loop cannot notice itself.
-                faulthandler.dump_traceback_later(START_S + END_S, exit=True, file=2)
+                blocked_s = limits.STUCK_S * (START_STUCK + END_STUCK)
+                faulthandler.dump_traceback_later(blocked_s, exit=True, file=2)
                 try:
-                    await self._exit_if_stalled()
+                    self._exit_if_stalled()
                 except Exception:  # one error must not leave the worker without a watchdog
                     log.exception("watchdog failed; it tries again", after_s=OBSERVE_S)
                 await asyncio.sleep(OBSERVE_S)
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    async def _exit_if_stalled(self) -> None:
-        if self.stall_reason(-2 * OBSERVE_S) and not await _answers(self._settings):
-            self._moved_s = time.monotonic()
-        if reason := self.stall_reason(END_S):
+    def _exit_if_stalled(self) -> None:
+        if reason := self.stall_reason(limits.STUCK_S * END_STUCK):
             exit_process(reason)
 
 
 def exit_process(reason: str) -> None:
     """End this process at once: a stalled one cannot stop gracefully."""
-    print(f"btc worker: {reason}; exiting, so that it is started again", file=sys.__stderr__, flush=True)
+    logs.report_end(settings(), "worker", f"{reason}; exiting, so that it is started again", sys.__stderr__)
     os._exit(1)
-
-
-async def _answers(of: Settings) -> bool:
-    admin = AIOKafkaAdminClient(**client_options(of), request_timeout_ms=5000)
-    try:
-        await admin.start()
-        await admin.list_topics()
-    except (KafkaError, OSError, TimeoutError) as error:
-        log.warning("no progress, and Kafka does not answer; waiting", reason=error_reason(error))
-        return False
-    finally:
-        await admin.close()
-    return True

@@ -26,6 +26,7 @@ from app.logs import logger
 from app.records import ModelRelease
 from app.retry import error_reason, retrying
 from app.service.heartbeat import ProcessStatus
+from app.service.loop_watch import LoopWatch
 from app.settings import Settings
 from app.training import training_data
 from app.training.klines import HistoryError, KlineHistory
@@ -36,6 +37,7 @@ from app.training.training_data import TrainingData
 MAX_SYMBOLS = 3
 MIN_LIVE_S = 1800
 RETRY_S, DECIDE_S = 30.0, 10.0
+TRAIN = "train a model"  # the name of the loop
 log = logger("train")
 
 
@@ -47,10 +49,10 @@ async def run(settings: Settings, process_status: ProcessStatus) -> None:
     """Train at the start and every `train_every_s`, and change roles by live scores, until cancelled."""
     trainer = Trainer(settings, process_status)
     sender = producer(settings)
-    await sender.start()
+    await retrying(sender.start, "connect to Kafka", process="trainer", on=KafkaError)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(training_data.run(settings, trainer.data), name="training data")
+            group.create_task(training_data.run(settings, trainer.data, trainer.loops), name="training data")
             group.create_task(trainer.run_training(sender), name="train")
             group.create_task(trainer.run_promotion(sender), name="promote")
     finally:
@@ -65,6 +67,8 @@ class Trainer:
         self._status = process_status
         self._symbols = settings.symbols[:MAX_SYMBOLS]
         self._is_stopping = threading.Event()
+        self.loops = LoopWatch(process_status.kafka_answering_s)
+        process_status.stall_reason = self.loops.stall_reason
         self.data = TrainingData(LiveHistory(self._symbols, settings.train_history_s))
         for release in releases.packaged():
             self.data.registry.update(release)
@@ -78,6 +82,7 @@ class Trainer:
         """Show the figures of a running training; called from its thread."""
         if self._is_stopping.is_set():
             raise TrainingStoppedError
+        self.loops.beat(TRAIN)
         self._status.progress = {**self._status.progress, **figures}
         self.report(text)
 
@@ -123,11 +128,14 @@ class Trainer:
             origin=origin(history, self._settings.source),
         )  # fmt: skip
         started = time.monotonic()
+        self.loops.beat(TRAIN)
         try:
             trained = await asyncio.to_thread(train, history, plan, self.report_progress)
         except asyncio.CancelledError:
             self._is_stopping.set()  # a thread cannot be cancelled: it ends at its next epoch
             raise
+        finally:
+            self.loops.rest(TRAIN)  # what follows waits for Kafka, for the exchange or for the next training
         self._status.progress = {**self._status.progress, "training_s": time.monotonic() - started}
         return challenger(trained, end, self._settings.release_ttl_s)
 
@@ -157,6 +165,7 @@ class Trainer:
                 await self._publish(sender, release)
 
         while True:
+            self.loops.beat("change roles")
             await asyncio.sleep(DECIDE_S)
             self._status.progress = {**self._status.progress, "live_s": float(self.data.live.quoted_s())}
             await retrying(publish_changes, "publish a role", process="trainer", on=KafkaError)

@@ -15,6 +15,7 @@ from app.kafka.reading import assigned, seek_back, topic_partitions
 from app.logs import logger
 from app.records import FeatureBatch, ModelRelease, OutcomeBatch, Score
 from app.retry import retrying
+from app.service.loop_watch import LoopWatch
 from app.settings import Settings
 from app.training.live_history import LiveHistory
 
@@ -43,7 +44,7 @@ class TrainingData:
                     self.scores[partition, score.model, score.horizon_s] = score
 
 
-async def run(settings: Settings, data: TrainingData) -> None:
+async def run(settings: Settings, data: TrainingData, loops: LoopWatch) -> None:
     """Read releases from their beginning, features and outcomes from the recent past on, until cancelled."""
     specs = (topics.FEATURES, topics.OUTCOMES, topics.MODELS)
     names = {spec.full_name(settings): spec.name for spec in specs}
@@ -57,6 +58,7 @@ async def run(settings: Settings, data: TrainingData) -> None:
             return [message for messages in batches.values() for message in messages]
 
         while True:
+            loops.beat("read topics")
             for message in await retrying(poll, "read topics", process="trainer", on=KafkaError):
                 _update(data, names[message.topic], message)
 

@@ -12,6 +12,7 @@ from app.api import create_app, examples, responses
 from app.api.encoding import decode
 from app.api.examples import SECOND
 from app.board import views
+from app.board.board import Board
 from app.settings import Settings
 
 ASKED: dict[str, type[msgspec.Struct]] = {
@@ -58,8 +59,6 @@ async def test_without_a_beginning_the_newest_come(client: httpx.AsyncClient) ->
 
 async def test_an_empty_board_says_so() -> None:
     """Before the first prediction the answer is 503 with the reason, and when to try again."""
-    from app.board.board import Board
-
     app = create_app(Settings(), Board(Settings()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         answer = await client.get("/v1/predictions/latest")
@@ -69,6 +68,18 @@ async def test_an_empty_board_says_so() -> None:
         assert (await client.get("/healthz")).status_code == 200
         for path in ("/v1/scores", "/v1/models", "/v1/feed", "/v1/status"):
             assert (await client.get(path)).status_code == 200
+
+
+async def test_old_predictions_are_stale_and_the_api_is_ready_all_the_same() -> None:
+    """Another replica has nothing newer while Kafka answers; the clients see the flag."""
+    board = Board(Settings(), now_ms=lambda: 1000.0 * (SECOND + 98))
+    board.update(list(examples.stream()))
+    board._follower.filled.set()
+    transport = httpx.ASGITransport(create_app(Settings(), board))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        assert (await client.get("/v1/status")).json()["stale"] is True
+        assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get("/healthz")).status_code == 200
 
 
 OUTSIDE = httpx.ASGITransport(create_app(Settings(api_rate_limit=0), examples.board()), raise_app_exceptions=False)

@@ -1,11 +1,16 @@
 """The board's reader of the topics, without a Kafka."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from app.board.state import BoardState
 from app.board.topic_follower import Follower
+from app.kafka import topics
+from app.kafka.reading import EndOfTopic
 from app.settings import Settings
 
 
@@ -30,3 +35,25 @@ async def test_brokers_that_cannot_be_reached_are_named_and_tried_again(monkeypa
     with pytest.raises(asyncio.CancelledError):
         await follower.run()
     assert reasons[:2] == ["connecting to Kafka at kafka:9092", "Kafka at kafka:9092: no route"]
+
+
+async def test_silence_is_counted_from_the_start_and_from_the_last_message() -> None:
+    """An empty read does not end it: from brokers that are away every read is empty."""
+    now_s, settings = 50.0, Settings()
+    follower = Follower(settings, BoardState(settings), lambda _records, *, arrived_ms: None, lambda: now_s)
+    assert follower.silent_s == 0.0
+    follower._read_s, now_s = 50.0, 60.0
+    models = topics.MODELS.full_name(settings)
+    removal = SimpleNamespace(topic=models, key=b"a release", value=None, offset=0)
+    reads: list[dict[TopicPartition, list[SimpleNamespace]]] = [{}, {TopicPartition(models, 0): [removal]}]
+
+    async def getmany(**_options: int) -> dict[TopicPartition, list[SimpleNamespace]]:
+        return reads.pop(0)
+
+    follower.filled.set()
+    consumer: Any = SimpleNamespace(getmany=getmany)
+    end = EndOfTopic(consumer, {})
+    await follower._read(consumer, end)
+    assert follower.silent_s == 10.0
+    await follower._read(consumer, end)
+    assert follower.silent_s == 0.0

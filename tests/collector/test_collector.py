@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -9,6 +10,7 @@ from aiokafka.errors import KafkaError
 from app.clock import Clock, wall_ms
 from app.collector import collector as module
 from app.collector.collector import Collector, MembershipEndedError
+from app.collector.market_streams import MarketStreams
 from app.collector.partitions import Partitions
 from app.kafka import topics
 from app.settings import Settings
@@ -40,8 +42,13 @@ def connect(collector: Collector, clock: Clock) -> None:
     collector._market.update_clock(clock)
 
 
-async def test_a_collector_is_ready_with_the_exchanges_clock_and_a_membership(collector: Collector) -> None:
-    """In this order."""
+async def test_a_collector_is_ready_with_a_connection_the_exchanges_clock_and_a_membership(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this order; without the exchange it is alive, for a restart does not bring it back."""
+    assert collector.not_ready_reason() == "the exchange at ws://127.0.0.1:9 cannot be reached"
+    assert collector.stall_reason() == ""
+    monkeypatch.setattr(MarketStreams, "connection_count", 1)
     assert collector.not_ready_reason() == "the exchange's clock is not known yet"
     connect(collector, Clock(1000.0, wall_ms()))
     assert collector.not_ready_reason() == "Kafka cannot be used yet"
@@ -49,17 +56,29 @@ async def test_a_collector_is_ready_with_the_exchanges_clock_and_a_membership(co
     assert collector.not_ready_reason() == ""
 
 
-async def test_a_collector_stalls_when_no_second_of_its_partitions_is_written_for_a_minute(
+async def test_a_collector_stalls_when_no_second_of_its_partitions_is_written_for_half_a_minute(
     collector: Collector,
 ) -> None:
-    """Wall time: a replay at speed 20 has 1,200 seconds in a minute."""
+    """Wall time: a replay at speed 20 has 600 seconds in half a minute."""
     connect(collector, Clock(3_000_000.0, wall_ms(), 20.0))
-    collector.progress["second"] = 3000 - 1 - 61 * 20
+    collector.progress["second"] = 3000 - 1 - 31 * 20
     assert collector.stall_reason() == ""  # it fills no partition
     collector._partitions = TwoPartitions()
-    assert collector.stall_reason() == "no second was written for 61 s"
-    collector.progress["second"] = 3000 - 1 - 59 * 20
+    assert collector.stall_reason() == "no second was written for 31 s"
+    collector.progress["second"] = 3000 - 1 - 29 * 20
     assert collector.stall_reason() == ""
+
+
+async def test_without_kafka_a_collector_does_not_stall_and_after_its_return_it_has_its_time(
+    collector: Collector,
+) -> None:
+    """98 s without a second written, all of them without Kafka: a restart would only add a takeover."""
+    connect(collector, Clock(3_000_000.0, wall_ms()))
+    collector._partitions = TwoPartitions()
+    collector.progress["second"] = 3000 - 1 - 98
+    for answering_s, reason in ((0.0, ""), (29.0, ""), (31.0, "no second was written for 98 s")):
+        collector._kafka_answering_s = partial(float, answering_s)
+        assert collector.stall_reason() == reason
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.board.board import Board
 from app.dashboard import launch
-from app.dashboard.background import not_ready_reason
 from app.dashboard.theme import STYLE, options
 from app.dashboard.visitors import CountingMiddleware, Visitors
 from app.service import ports
@@ -72,7 +71,7 @@ async def test_open_pages_are_counted() -> None:
 
 def test_readiness_says_why_not() -> None:
     """A board that has not started says so."""
-    assert not_ready_reason(Board(Settings())) == "not started"
+    assert Board(Settings()).not_ready_reason() == "not started"
 
 
 def test_the_style_sheet_holds_no_address() -> None:

@@ -104,3 +104,18 @@ def test_nothing_comes_from_another_host() -> None:
 def test_liveness_does_not_ask_kafka() -> None:
     """A broker that is down does not restart the UI."""
     assert client(FakeCluster(TimeoutError())).get("/healthz").text == "ok"
+
+
+def test_without_kafka_the_ui_is_alive_and_not_ready() -> None:
+    """The pages would show one sentence; another replica may reach Kafka."""
+    ui = TestClient(site(FakeCluster(), lambda: "Kafka at kafka:9092 cannot be used"))
+    assert ui.get("/healthz").status_code == 200
+    assert (ui.get("/readyz").status_code, ui.get("/readyz").text) == (503, "Kafka at kafka:9092 cannot be used")
+    assert client(FakeCluster()).get("/readyz").status_code == 200
+
+
+async def test_the_ui_serves_before_kafka_answers_and_says_so() -> None:
+    """It connects in the background: a page names the missing connection."""
+    async with KafkaCluster(Settings(kafka_url="127.0.0.1:9")) as cluster:
+        with pytest.raises(KafkaConnectionError, match="no connection yet"):
+            await cluster._describe()

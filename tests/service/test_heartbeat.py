@@ -31,3 +31,16 @@ def test_a_status_asks_what_the_work_has_set_meanwhile() -> None:
     assert (process_status.stall_reason(), process_status.not_ready_reason()) == ("", "")
     process_status.stall_reason = lambda: "no progress"
     assert process_status.stall_reason() == "no progress"
+
+
+def test_a_process_says_first_that_kafka_is_away_and_then_what_its_work_waits_for() -> None:
+    """Without Kafka the work's own reasons are consequences; being alive is the work's word alone."""
+    process_status, kafka = ProcessStatus(), ["Kafka cannot be used for 12 s"]
+    process_status.kafka_reason = lambda: kafka[0]
+    checks = process_status.checks()
+    process_status.not_ready_reason = lambda: "tables are being recovered"
+    assert (checks.not_ready_reason(), checks.stall_reason()) == ("Kafka cannot be used for 12 s", "")
+    kafka[0] = ""
+    assert checks.not_ready_reason() == "tables are being recovered"
+    process_status.stall_reason = lambda: "no progress for 31 s"
+    assert checks.stall_reason() == "no progress for 31 s"

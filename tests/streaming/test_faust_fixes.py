@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import faust
+import mode
 import msgspec
 import pytest
+from faust.cli.worker import worker as worker_command
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
@@ -182,3 +184,10 @@ async def test_a_rebalance_waits_for_the_app_s_events(app: Any, monkeypatch: pyt
     monkeypatch.setattr(app, "wait_for_events", wait_for_events)
     await app._consumer_wait_empty(None, None)
     assert waited.is_set()
+
+
+def test_faust_still_prints_where_the_silent_worker_silences_it() -> None:
+    """The banner, the spinner and the set-up of the log; without them `ecs` lines would not all be JSON."""
+    assert "self.say(self.banner(worker))" in inspect.getsource(worker_command.on_worker_created)
+    assert "self.spinner = " in inspect.getsource(faust.Worker.__init__)
+    assert "self._setup_logging()" in inspect.getsource(mode.Worker)

@@ -1,6 +1,7 @@
 """When a worker stands still, and when it only waits."""
 
 import asyncio
+import math
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from app.service import limits
 from app.settings import Settings
 from app.streaming import admission, watchdog
-from app.streaming.watchdog import END_S, START_S, STUCK_S, Watchdog
+from app.streaming.watchdog import END_STUCK, START_STUCK, Watchdog
 from app.up.supervisor import Supervisor
 
 PLACE = TP("btc.ticks", 2)
+STUCK_S = limits.STUCK_S
+START_S, END_S = START_STUCK * STUCK_S, END_STUCK * STUCK_S
 
 
 class Worker:
@@ -147,9 +151,6 @@ def kept(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that keeps a watch for so many looks and gives the reason of the end, or None."""
 
     async def keep(looks: int, *, kafka_answers: bool) -> str | None:
-        async def answers(_of: Settings) -> bool:
-            return kafka_answers
-
         async def sleep(seconds: float) -> None:
             nonlocal looks
             worker.now_s, looks = worker.now_s + seconds, looks - 1
@@ -159,13 +160,12 @@ def kept(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Any:
         def end(reason: str) -> None:
             raise EndedError(reason)
 
-        monkeypatch.setattr(watchdog, "_answers", answers)
         monkeypatch.setattr(watchdog, "exit_process", end)
         monkeypatch.setattr(watchdog, "asyncio", SimpleNamespace(sleep=sleep))
         quiet = SimpleNamespace(dump_traceback_later=lambda *_, **__: None, cancel_dump_traceback_later=lambda: None)
         monkeypatch.setattr(watchdog, "faulthandler", quiet)
         try:
-            await Watchdog(Settings()).run()
+            await Watchdog(Settings(), lambda: math.inf if kafka_answers else 0.0).run()
         except EndedError as error:
             return str(error)
         except asyncio.CancelledError:
@@ -208,15 +208,14 @@ STANDS_STILL = """
 import asyncio
 from types import SimpleNamespace
 from app.streaming import watchdog
+from app.service import limits
 from app.settings import Settings
-
-async def answers(_of):
-    return True
 
 recovery = SimpleNamespace(completed=asyncio.Event(), in_recovery=True, active_offsets={})
 watchdog.app = SimpleNamespace(tables=SimpleNamespace(_recovery=recovery), _consumer=None, rebalancing=True)
 watchdog.SERVING.ready.set()
-watchdog.START_S, watchdog.END_S, watchdog.OBSERVE_S, watchdog._answers = 1.0, 1.0, 0.1, answers
+watchdog.OBSERVE_S = 0.1
+limits.STUCK_S = 0.4
 asyncio.run(watchdog.Watchdog(Settings()).run())
 """
 
@@ -235,3 +234,17 @@ async def test_the_supervisor_restarts_a_worker_whose_recovery_stands_still(tmp_
 async def test_while_kafka_does_not_answer_it_waits(kept: Any) -> None:
     """A new start would not help, and the old one goes on by itself."""
     assert await kept(1000, kafka_answers=False) is None
+
+
+def test_without_kafka_no_time_counts_and_after_its_return_all_of_it(worker: Worker) -> None:
+    """An outage of an hour is no stall; standing still for half a minute after it is one."""
+    worker.run()
+    answering_s = 0.0
+    watching = Watchdog(Settings(), lambda: answering_s)
+    worker.end = 14
+    worker.now_s = 3600.0
+    assert watching.stall_reason() == ""
+    worker.now_s, answering_s = 3600.0 + STUCK_S - 1, STUCK_S - 1
+    assert watching.stall_reason() == ""
+    worker.now_s, answering_s = 3600.0 + STUCK_S + 1, STUCK_S + 1
+    assert watching.stall_reason() == "no progress for 31 s: lag {'btc.ticks': 4}"

@@ -1,6 +1,8 @@
 """The trainer: what it releases, and what it waits for."""
 
 import asyncio
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from app.domain.registry import rejection_reasons
 from app.domain.symbol_series import SymbolSeries
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
+from app.training import trainer as module
 from app.training.pipeline import TrainingError, TrainingResult
 from app.training.trainer import Trainer, challenger, origin
 from tests.training.binance import Binance
@@ -73,3 +76,43 @@ async def test_a_training_ends_at_its_next_epoch_when_the_process_stops() -> Non
         await training
     async with asyncio.timeout(20):
         await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_each_loop_of_the_trainer_beats_and_a_training_that_stands_still_stalls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Within two minutes without an epoch; the hour until the next training does not count."""
+    status, now_s, while_training = ProcessStatus(), 0.0, list[str]()
+    trainer = Trainer(Settings(symbols=("BTCUSDT",)), status)
+    monkeypatch.setattr(trainer.loops, "_clock", lambda: now_s)
+
+    def train(_history: object, _plan: object, report: Callable[..., None]) -> None:
+        nonlocal now_s
+        for step_s in (80.0, 80.0, 110.0):
+            report({}, "an epoch")
+            now_s += step_s
+            while_training.append(status.stall_reason())
+        raise TrainingError("enough")
+
+    monkeypatch.setattr(module, "train", train)
+    with pytest.raises(TrainingError, match="enough"):
+        await trainer.train_once(Binance(0, 4000).klines(3600))
+    assert while_training == ["", "", "no progress for 110 s: train a model"]
+    now_s += 3600.0
+    assert status.stall_reason() == ""
+
+
+async def test_a_trainer_whose_promotion_stands_still_is_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It decides every ten seconds; without Kafka it may not, and that is no stall."""
+    status, now_s, answering_s = ProcessStatus(), 0.0, math.inf
+    status.kafka_answering_s = lambda: answering_s
+    trainer = Trainer(Settings(symbols=("BTCUSDT",)), status)
+    monkeypatch.setattr(trainer.loops, "_clock", lambda: now_s)
+    sender: Any = None  # nothing is published
+    promotion = asyncio.create_task(trainer.run_promotion(sender))
+    await asyncio.sleep(0)
+    now_s = 110.0
+    assert status.stall_reason() == "no progress for 110 s: change roles"
+    answering_s = 0.0
+    assert status.stall_reason() == ""
+    promotion.cancel()
