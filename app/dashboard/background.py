@@ -19,12 +19,12 @@ STOPPING_S = 1.0
 
 
 @contextmanager
-def following(settings: Settings, board: Board, visitors: Visitors) -> Iterator[None]:
-    """Follow the topics, send heartbeats and serve health while the body runs."""
+def following(settings: Settings, board: Board, visitors: Visitors, status: ProcessStatus) -> Iterator[None]:
+    """Follow the topics, send heartbeats and serve health while the body runs; the status gets its reasons."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     thread = threading.Thread(target=loop.run_forever, name="board", daemon=True)
     thread.start()
-    work = asyncio.run_coroutine_threadsafe(_follow(settings, board, visitors, stop), loop)
+    work = asyncio.run_coroutine_threadsafe(_follow(settings, board, visitors, status, stop), loop)
     try:
         yield
     finally:
@@ -35,20 +35,19 @@ def following(settings: Settings, board: Board, visitors: Visitors) -> Iterator[
         thread.join(STOPPING_S)
 
 
-async def _follow(settings: Settings, board: Board, visitors: Visitors, stop: asyncio.Event) -> None:
+async def _follow(
+    settings: Settings, board: Board, visitors: Visitors, status: ProcessStatus, stop: asyncio.Event
+) -> None:
     kafka = KafkaWatch(settings)
-    process_status = ProcessStatus(
-        note=settings.source,
-        stall_reason=lambda: board.stall_reason(kafka.answering_s()),
-        not_ready_reason=board.not_ready_reason,
-        kafka_reason=kafka.not_ready_reason,
-        kafka_answering_s=kafka.answering_s,
-    )
-    process_status.refresh = lambda: _refresh(process_status, board, visitors)
+    status.note = settings.source
+    status.stall_reason = lambda: board.stall_reason(kafka.answering_s())
+    status.not_ready_reason = board.not_ready_reason
+    status.kafka_reason, status.kafka_answering_s = kafka.not_ready_reason, kafka.answering_s
+    status.refresh = lambda: _refresh(status, board, visitors)
     async with (
-        health.serving(settings.host, settings.metrics_port, process_status.checks()),
+        health.serving(settings.host, settings.metrics_port, status.checks()),
         watching(kafka),
-        heartbeat.heartbeats(settings, "dashboard", process_status),
+        heartbeat.heartbeats(settings, "dashboard", status),
     ):
         await board.start()
         try:
@@ -57,8 +56,8 @@ async def _follow(settings: Settings, board: Board, visitors: Visitors, stop: as
             await board.stop()
 
 
-def _refresh(process_status: ProcessStatus, board: Board, visitors: Visitors) -> None:
-    process_status.progress = {
+def _refresh(status: ProcessStatus, board: Board, visitors: Visitors) -> None:
+    status.progress = {
         "second": float(board.newest_second or 0),
         "board_mb": board.size_bytes / 1e6,
         "visitors": float(visitors.now),

@@ -20,8 +20,10 @@ from app.dashboard import plotly_chart, shared_board
 from app.dashboard.background import following
 from app.dashboard.theme import options
 from app.dashboard.visitors import CountingMiddleware, Visitors
-from app.service import ports
+from app.service import health, ports
 from app.service.graceful_server import GracefulServer
+from app.service.health import Checks
+from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 
 SCRIPT = Path(__file__).with_name("main.py")
@@ -39,17 +41,24 @@ def run(settings: Settings) -> int:
         if reason := ports.taken_reason(port, name, variable):
             logs.report_end(settings, "dashboard", reason)
             return 1
-    board, visitors = Board(settings), Visitors()
-    with following(settings, board, visitors):
-        serve(settings, board, visitors)
+    board, visitors, status = Board(settings), Visitors(), ProcessStatus()
+    with following(settings, board, visitors, status):
+        serve(settings, board, visitors, status.checks())
     return 0
 
 
-def serve(settings: Settings, board: Board, visitors: Visitors) -> None:
-    """Serve the pages of a board on the dashboard's port until SIGTERM or SIGINT."""
+def serve(settings: Settings, board: Board, visitors: Visitors, checks: Checks | None = None) -> None:
+    """Serve the pages of a board, and health, on the dashboard's port until SIGTERM or SIGINT.
+
+    `/healthz` is answered by Streamlit's own event loop: it tells of a board that stands still and of pages that do.
+    """
     shared_board.share(board)
     bootstrap.load_config_options(options(settings))
-    app = App(SCRIPT, routes=[plotly_chart.ROUTE], middleware=[Middleware(CountingMiddleware, visitors)])
+    app = App(
+        SCRIPT,
+        routes=[plotly_chart.ROUTE, *health.routes(checks or Checks())],
+        middleware=[Middleware(CountingMiddleware, visitors)],
+    )
     server = GracefulServer(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
     asyncio.run(_until_signal(server))
 

@@ -24,8 +24,8 @@ class Checks:
     not_ready_reason: Callable[[], str] = lambda: ""
 
 
-def pages(checks: Checks) -> Starlette:
-    """Return `/healthz`, `/readyz` and `/metrics`; the checks run in the server's event loop.
+def routes(checks: Checks) -> list[Route]:
+    """Return `/healthz` and `/readyz`; the checks run in the server's event loop.
 
     The routes are coroutines: Starlette runs plain functions in a thread, and there Faust would create its lazy parts
     on an event loop that never runs. The worker would then wait for its tables for ever.
@@ -39,16 +39,16 @@ def pages(checks: Checks) -> Starlette:
 
         return page
 
+    return [Route("/healthz", answer("stall_reason")), Route("/readyz", answer("not_ready_reason"))]
+
+
+def pages(checks: Checks) -> Starlette:
+    """Return `/healthz`, `/readyz` and `/metrics`."""
+
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
-        routes=[
-            Route("/healthz", answer("stall_reason")),
-            Route("/readyz", answer("not_ready_reason")),
-            Route("/metrics", metrics),
-        ]
-    )
+    return Starlette(routes=[*routes(checks), Route("/metrics", metrics)])
 
 
 @asynccontextmanager

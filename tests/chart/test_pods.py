@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from helm_python import Chart
 
+from app.service import limits
 from tests.chart.objects import (
     CHART,
     COMPONENT,
@@ -27,10 +28,10 @@ from tests.chart.objects import (
 
 PROBES = {  # (startup, readiness, liveness)
     "data-collector": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
-    "bitcoin-forecast-app": ("/readyz@metrics", "/readyz@metrics", "/healthz@metrics"),
+    "bitcoin-forecast-app": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
     "web-app": ("/healthz@http", "/readyz@http", "/healthz@http"),
-    "dashboard": ("/_stcore/health@http", "/readyz@metrics", "/_stcore/health@http"),
-    "kafka-ui": ("/healthz@http", "/healthz@http", "/healthz@http"),
+    "dashboard": ("/healthz@http", "/readyz@metrics", "/healthz@http"),
+    "kafka-ui": ("/healthz@http", "/readyz@http", "/healthz@http"),
     "trainer": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
     "archive": ("/healthz@metrics", "/readyz@metrics", "/healthz@metrics"),
     "kafka": ("tcp-kafka", "tcp-kafka", "tcp-kafka"),
@@ -131,10 +132,19 @@ def _probe(probe: dict[str, Any]) -> str:
     return f"{probe['httpGet']['path']}@{probe['httpGet']['port']}"
 
 
-def test_the_worker_gets_five_minutes_to_recover() -> None:
-    """Liveness counts only after models are compiled and tables recovered, for which there are 300 s."""
-    probe = container(workload(render(), "bitcoin-forecast-app"))["startupProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] >= 300
+@pytest.mark.parametrize("component", COMMANDS)
+def test_no_probe_ends_a_pod_that_waits_for_kafka(component: str) -> None:
+    """Startup and liveness ask whether a restart would help, which it does not while Kafka is away."""
+    one = container(workload(render(), component))
+    assert {one[kind]["httpGet"]["path"] for kind in ("startupProbe", "livenessProbe")} == {"/healthz"}
+
+
+@pytest.mark.parametrize("component", COMMANDS)
+def test_a_stalled_process_is_restarted_within_two_minutes(component: str) -> None:
+    """The longest silence that health allows, and the probes after it, take 120 s at most."""
+    probe = container(workload(render(), component))["livenessProbe"]
+    silent_s = 3 * limits.STUCK_S
+    assert silent_s + probe["periodSeconds"] * probe["failureThreshold"] <= 120
 
 
 @pytest.mark.parametrize(("component", "command"), COMMANDS.items())
