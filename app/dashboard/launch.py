@@ -48,19 +48,21 @@ def run(settings: Settings) -> int:
 
 
 def serve(settings: Settings, board: Board, visitors: Visitors, checks: Checks | None = None) -> None:
-    """Serve the pages of a board, and health, on the dashboard's port until SIGTERM or SIGINT.
-
-    `/healthz` is answered by Streamlit's own event loop: it tells of a board that stands still and of pages that do.
-    """
+    """Serve the pages of a board, and health, on the dashboard's port until SIGTERM or SIGINT."""
     shared_board.share(board)
     bootstrap.load_config_options(options(settings))
-    app = App(
-        SCRIPT,
-        routes=[plotly_chart.ROUTE, *health.routes(checks or Checks())],
-        middleware=[Middleware(CountingMiddleware, visitors)],
-    )
+    app = application(visitors, checks or Checks())
     server = GracefulServer(app, closing_s=CLOSING_S, host=settings.host, port=settings.dashboard_port, log_config=None)
     asyncio.run(_until_signal(server))
+
+
+def application(visitors: Visitors, checks: Checks) -> App:
+    """Return Streamlit's application with our routes.
+
+    `/healthz` is answered by the event loop that serves the pages: it tells whether they or the board stand still.
+    """
+    routes = [plotly_chart.ROUTE, *health.routes(checks)]
+    return App(SCRIPT, routes=routes, middleware=[Middleware(CountingMiddleware, visitors)])
 
 
 async def _until_signal(server: GracefulServer) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 
+import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
@@ -10,6 +11,7 @@ from app.dashboard import launch
 from app.dashboard.theme import STYLE, options
 from app.dashboard.visitors import CountingMiddleware, Visitors
 from app.service import ports
+from app.service.health import Checks
 from app.settings import Settings
 
 
@@ -72,6 +74,15 @@ async def test_open_pages_are_counted() -> None:
 def test_readiness_says_why_not() -> None:
     """A board that has not started says so."""
     assert Board(Settings()).not_ready_reason() == "not started"
+
+
+async def test_health_is_answered_where_the_pages_are() -> None:
+    """A board that stands still fails the check on the dashboard's own port, with its reason."""
+    app = launch.application(Visitors(), Checks(stall_reason=lambda: "no message was read for 91 s"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dashboard") as client:
+        answer = await client.get("/healthz")
+        assert (answer.status_code, answer.text) == (503, "no message was read for 91 s")
+        assert (await client.get("/readyz")).status_code == 200
 
 
 def test_the_style_sheet_holds_no_address() -> None:
