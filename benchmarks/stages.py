@@ -1,7 +1,10 @@
-"""Time of each step of the worker on batches of 100 symbols × 30 ticks.
+"""Time of each step of the worker on batches of one and of 100 symbols × 30 ticks.
 
 The steps of the worker one after the other in this process, with nothing around them: no Kafka, no Faust, no disk.
-What a batch costs in a running worker beyond their sum (`throughput`) is the cost of the hops.
+What a batch costs in a running worker beyond their sum (`throughput`, `worker`) is the cost of the hops.
+
+At twenty batches a second the same code on the same data takes longer than without a pause: after a pause it meets cold
+caches and a processor that slept.
 """
 
 import asyncio
@@ -28,7 +31,8 @@ from app.worker import freeze_memory
 from benchmarks.bench import Bench
 from benchmarks.ticks import START, Market, body, payload
 
-SYMBOLS, TRADES, QUOTES = 100, 10, 20
+TRADES, QUOTES = 10, 20
+PAUSES_S = (0.0, 0.05)
 ZSTD_LEVEL = 3  # aiokafka's
 
 
@@ -49,18 +53,23 @@ class StepTimes:
 
 
 def run(bench: Bench) -> None:
-    """Run batches through every step; the first half only warms up."""
+    """Run batches through every step, without and with pauses; the first half only warms up."""
     count = int(bench.amount(700, 120))
-    times = asyncio.run(_run_steps(count))
-    each_ms = {step: 1e3 * spent / (count - count // 2) for step, spent in times.spent_s.items()}
-    parts = ", ".join(f"{step} {spent:.1f}" for step, spent in each_ms.items())
-    bench.record(f"a batch of {SYMBOLS} symbols × {TRADES + QUOTES} ticks, every step of the worker",
-               sum(each_ms.values()), "ms", baseline=parts)  # fmt: skip
+    for symbols in (1, 100):
+        for pause_s in PAUSES_S:
+            times = asyncio.run(_run_steps(count, symbols, pause_s))
+            each_ms = {step: 1e3 * spent / (count - count // 2) for step, spent in times.spent_s.items()}
+            parts = ", ".join(f"{step} {spent:.2f}" for step, spent in each_ms.items())
+            what = (
+                f"a batch of {symbols} symbol{'s' * (symbols > 1)} × {TRADES + QUOTES} ticks, every step of the worker"
+            )
+            bench.record(f"{what}, {f'{1 / pause_s:.0f} a second' if pause_s else 'without pause'}",
+                       sum(each_ms.values()), "ms", baseline=parts)  # fmt: skip
 
 
-async def _run_steps(count: int) -> StepTimes:
-    settings, times = Settings(symbols=tuple(f"S{n}" for n in range(SYMBOLS)), partitions=1), StepTimes()
-    market, serving = Market(SYMBOLS, TRADES, QUOTES), ServingModels(settings)
+async def _run_steps(count: int, symbols: int, pause_s: float) -> StepTimes:
+    settings, times = Settings(symbols=tuple(f"S{n}" for n in range(symbols)), partitions=1), StepTimes()
+    market, serving = Market(symbols, TRADES, QUOTES), ServingModels(settings)
     for release in releases.packaged():
         serving.registry.update(release)
     await serving._swap()  # noqa: SLF001 – the lineup without a Kafka to read releases from
@@ -71,6 +80,7 @@ async def _run_steps(count: int) -> StepTimes:
         times.counts = number >= count // 2
         second = START + number
         sent = payload(0, second, 1e3 * (second + 1), body(market.second(second)))
+        await asyncio.sleep(pause_s)
         with times.of("decode"):
             batch = ticks(sent)
         with times.of("windows and features"):

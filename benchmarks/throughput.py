@@ -1,14 +1,17 @@
 """Throughput of one worker on ticks that wait in Kafka, compared with plain Faust and Quix Streams.
 
 The worker does windows, features, all models and the settlement; each result is acknowledged before the next. The
-peers do less: plain Faust updates one table entry per tick, Quix Streams keeps a one-second tumbling window. All read
-the same ticks from the same broker, and every rate counts from the first result to the last, without the start.
+peers do less: plain Faust updates one table entry per tick, Quix Streams keeps a one-second tumbling window, and in a
+third row computes windows, features and models from the same batches by our own functions. All read the same ticks
+from the same broker, and every rate counts from the first result to the last, without the start.
 """
 
 import asyncio
 import re
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from app.kafka import topics
 from app.kafka.clients import producer
 from app.settings import Settings
 from benchmarks import topic_io
-from benchmarks.bench import HOME, Bench, SkippedError, running
+from benchmarks.bench import HOME, ROOT, Bench, SkippedError, running
 from benchmarks.processes import NotReadyError, Processes, until
 from benchmarks.ticks import START, Market, body, one_by_one, payload
 
@@ -37,6 +40,12 @@ def run(bench: Bench) -> None:
                    baseline=f"{batches} batches over {PARTITIONS} partitions")  # fmt: skip
         bench.record("worker, batches of 12 symbols × 30 ticks", small, "ticks/s",
                    baseline=f"a hundred symbols over {PARTITIONS} partitions")  # fmt: skip
+        try:
+            same = asyncio.run(_same_work(bench, kafka, batches))
+            bench.record("worker ÷ Quix Streams with our functions, no settlement", ours / same, "×",
+                       baseline=f"Quix Streams {same:,.0f} ticks/s of the same {batches} batches")  # fmt: skip
+        except (SkippedError, NotReadyError) as reason:
+            bench.say(f"Quix Streams with our functions skipped: {reason}")
         for name, least, count in (("Quix Streams", 8.0, 300_000), ("plain Faust", 80.0, 30_000)):
             count = int(bench.amount(count, count / 5))
             try:
@@ -60,9 +69,32 @@ async def _worker(bench: Bench, kafka: str, batches: int, symbols: int) -> float
         predicted = await topic_io.appended(processes.settings, topics.PREDICTIONS)
     if len(predicted) < batches:
         raise SkippedError(f"{len(predicted)} of {batches} batches predicted: {processes.tail('worker')}")
-    return (
-        (batches - 1) * symbols * (TRADES + QUOTES) / ((predicted[-1].appended_ms - predicted[0].appended_ms) / 1000.0)
-    )
+    return _rate(predicted, symbols)
+
+
+def _rate(predicted: Sequence[topic_io.AppendedBatch], symbols: int) -> float:
+    """Return ticks/s from the first result to the last."""
+    ticks = (len(predicted) - 1) * symbols * (TRADES + QUOTES)
+    return ticks / ((predicted[-1].appended_ms - predicted[0].appended_ms) / 1000.0)
+
+
+async def _same_work(bench: Bench, kafka: str, batches: int) -> float:
+    """Return ticks/s of Quix Streams that does the worker's work on the same batches, without the settlement."""
+    python = await asyncio.to_thread(_quix, bench)
+    settings = Settings(kafka_url=kafka, topic_prefix="same", partitions=PARTITIONS)
+    await topics.ensure(settings)
+    await _fill(settings, batches, symbols=100)
+    folder = bench.folder / "same"
+    folder.mkdir()
+    ours = [str(ROOT), sysconfig.get_path("purelib")]
+    bench.say("Quix Streams runs with our functions")
+    script, log = PEERS / "quix_same_work.py", folder / "log"
+    with running([python, str(script), kafka, "same", str(folder), *ours], log, cwd=folder):
+        await topic_io.drain(settings, topics.PREDICTIONS, batches)
+        predicted = await topic_io.appended(settings, topics.PREDICTIONS)
+    if len(predicted) < batches:
+        raise SkippedError(f"{len(predicted)} of {batches} batches predicted: {log.read_text()[-1500:]}")
+    return _rate(predicted, symbols=100)
 
 
 async def _fill(settings: Settings, batches: int, symbols: int) -> None:

@@ -1,9 +1,14 @@
 """Recordings for every test, skips that CI does not allow, and how tests share two processes."""
 
+import logging
 import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 HERE = Path(__file__).resolve().parent
 RECORDINGS = HERE.parents[1] / "shared" / "data"
@@ -18,6 +23,24 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip("no recordings beside this checkout: they are on the developers' machines only")
     return RECORDINGS
+
+
+@pytest.fixture(autouse=True)
+def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a test's process sets up for its log: the next test would find its lines elsewhere."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    monkeypatch.setattr(structlog, "configure", partial(_configure_uncached, structlog.configure))
+    yield
+    monkeypatch.undo()
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def _configure_uncached(configure: Any, **options: Any) -> None:
+    configure(**{**options, "cache_logger_on_first_use": False})
 
 
 @pytest.hookimpl(wrapper=True)

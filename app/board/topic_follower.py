@@ -43,6 +43,7 @@ class Follower:
         self.not_following_reason = "not started"
         self._settings, self._state, self._update = settings, state, update
         self._decoders = decoders(settings)
+        self._predictions = topics.PREDICTIONS.full_name(settings)
         self._models, self._dead = topics.MODELS.full_name(settings), topics.DEAD.full_name(settings)
         self._clock, self._read_s = clock, math.inf  # monotonic, of the last message read
         self._next: dict[TopicPartition, int] = {}  # the offset from which a new connection continues
@@ -102,8 +103,12 @@ class Follower:
         arrived_ms = wall_ms() if self.filled.is_set() else None
         if batches:
             self._read_s = self._clock()
-        records = [self._decode(message) for messages in batches.values() for message in messages]
-        self._update([record for record in records if record is not None], arrived_ms=arrived_ms)
+        for is_awaited in (True, False):  # a second's features come with its forecasts, and nobody waits for them
+            chosen = [
+                batches[partition] for partition in batches if (partition.topic == self._predictions) == is_awaited
+            ]
+            records = [self._decode(message) for messages in chosen for message in messages]
+            self._update([record for record in records if record is not None], arrived_ms=arrived_ms)
         self._next |= {partition: messages[-1].offset + 1 for partition, messages in batches.items()}
         if not self.filled.is_set():
             await self._check_filled(end)

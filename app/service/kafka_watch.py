@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from app.kafka import topics
 from app.kafka.clients import client_options
@@ -82,7 +81,7 @@ class KafkaWatch:
         while True:
             try:
                 await self._ask()
-            except (KafkaError, OSError) as error:  # a TimeoutError is an OSError
+            except Exception as error:  # noqa: BLE001 – a watch that ended would report the past for ever
                 self.update(error_reason(error))
             await asyncio.sleep(ASK_EVERY_S)
 

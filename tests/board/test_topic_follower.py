@@ -57,3 +57,32 @@ async def test_silence_is_counted_from_the_start_and_from_the_last_message() -> 
     assert follower.silent_s == 10.0
     await follower._read(consumer, end)
     assert follower.silent_s == 0.0
+
+
+async def test_forecasts_are_shown_before_the_features_of_the_same_fetch_are_decoded() -> None:
+    """Clients wait for the forecasts; both come in one answer of the broker, in any order."""
+    settings, order = Settings(), list[str]()
+    follower = Follower(
+        settings, BoardState(settings), lambda records, *, arrived_ms: order.append(f"{len(records)} shown")
+    )
+    features, predictions = (
+        TopicPartition(spec.full_name(settings), 0) for spec in (topics.FEATURES, topics.PREDICTIONS)
+    )
+
+    class Recorded:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def decode(self, _value: bytes) -> str:
+            order.append(self.name)
+            return self.name
+
+    follower._decoders = {features.topic: Recorded("features"), predictions.topic: Recorded("forecasts")}  # type: ignore[dict-item]
+
+    async def getmany(**_options: int) -> dict[TopicPartition, list[SimpleNamespace]]:
+        return {one: [SimpleNamespace(topic=one.topic, value=b"{}", offset=0)] for one in (features, predictions)}
+
+    follower.filled.set()
+    consumer: Any = SimpleNamespace(getmany=getmany)
+    await follower._read(consumer, EndOfTopic(consumer, {}))
+    assert order == ["forecasts", "1 shown", "features", "1 shown"]
