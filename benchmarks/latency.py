@@ -15,7 +15,7 @@ from benchmarks.bench import Bench, SkippedError
 def run(bench: Bench) -> None:
     """Measure an unattended run of the whole local stack: one symbol, then forty."""
     _run(bench, 1, seconds=int(bench.amount(120, 40)))
-    _run(bench, 40, seconds=int(bench.amount(60, 40)))
+    _run(bench, 40, seconds=int(bench.amount(120, 40)))
 
 
 def _run(bench: Bench, symbols: int, seconds: int) -> None:

@@ -54,7 +54,8 @@ class StreamClient:
             try:
                 async with connect(self._url, additional_headers=self._headers, max_size=None, proxy=None) as socket:
                     async for text in socket:
-                        self.update(json.loads(text), wall_ms())
+                        at_ms = wall_ms()  # before it is parsed: what counts is when a client has it
+                        self.update(json.loads(text), at_ms)
             except (OSError, WebSocketException):
                 await asyncio.sleep(RECONNECT_S)
             except (KeyError, ValueError, TypeError) as error:
