@@ -51,8 +51,9 @@ k8s: $(DEV) ## render the chart into k8s/manifests
 	@$(BIN)/python k8s/render.py
 
 CLUSTER_TOOLS ?= build/cluster
-cluster-test: $(DEV) ## the chart on a real API server; CLUSTER_TOOLS: the folder of the built cluster tools
-	@BTC_CLUSTER_TOOLS=$(CLUSTER_TOOLS) $(BIN)/python -m pytest -q -rs tests/cluster
+CLUSTER_IMAGES ?= build/images
+cluster-test: $(DEV) ## the chart on real clusters; CLUSTER_TOOLS: their built tools, CLUSTER_IMAGES: btc.tar and kafka.tar
+	@BTC_CLUSTER_TOOLS=$(CLUSTER_TOOLS) BTC_CLUSTER_IMAGES=$(CLUSTER_IMAGES) $(BIN)/python -m pytest -v -s -rs -o log_cli=false tests/cluster
 
 check: lint types imports test chart ## exactly what CI runs
 
