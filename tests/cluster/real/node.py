@@ -29,7 +29,7 @@ class Node(Cluster):
     def load(self, archive: Path, name: str) -> None:
         """Load an image from an archive, under the name that the chart renders."""
         subprocess.run([self._tools / "load.sh", self._folder, archive], check=True, capture_output=True, timeout=300)
-        (loaded,) = {image for image in self._images() if Path(image).name.split(":")[0] == archive.stem}
+        (loaded,) = {image for image in self._images() if Path(image).name == Path(name).name}
         if loaded != name:
             self._ctr("images", "tag", "--force", loaded, name)
 

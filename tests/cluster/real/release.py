@@ -62,7 +62,7 @@ class Release:
         """Uninstall it and wait until every pod is gone."""
         with step("helm uninstall"):
             self.helm.uninstall("btc", wait="watcher", timeout=300)
-            until(lambda: not self.node.pods(self.namespace), "every pod is gone", 330)
+            until(lambda: not self.node.get("pods", self.namespace), "every pod is gone", 330)
 
     def get(self, path: str) -> Any:
         """Return what the API answers, asked from inside its own pod."""
