@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.objects import COMPONENT, Object, of_kind, one_of, render, values_of
+from tests.chart.objects import COMPONENT, Object, of_kind, one_of, render, sets, values_of
 
 HOSTS = {"web-app": "api.btc.example", "dashboard": "btc.example", "kafka-ui": "kafka.btc.example"}
 
@@ -12,6 +12,17 @@ HOSTS = {"web-app": "api.btc.example", "dashboard": "btc.example", "kafka-ui": "
 def routes(values: dict[str, Any]) -> dict[str, Object]:
     """Return the HTTPRoutes by component."""
     return {one["metadata"]["labels"][COMPONENT]: one["spec"] for one in of_kind(render(values), "HTTPRoute")}
+
+
+@pytest.mark.parametrize("name", sets())
+def test_routes_have_only_fields_of_the_standard_channel(name: str) -> None:
+    """As of Gateway API 1.6.1; sticky sessions are the one exception, where the values ask for them."""
+    for spec in routes(values_of(name)).values():
+        assert spec.keys() <= {"parentRefs", "hostnames", "rules"}
+        for rule in spec["rules"]:
+            more = {"sessionPersistence"} if name == "ci/gateway-session-values" else set()
+            assert rule.keys() <= {"name", "matches", "filters", "backendRefs", "timeouts"} | more
+            assert rule.get("timeouts", {}).keys() <= {"request", "backendRequest"}
 
 
 @pytest.mark.parametrize("component", HOSTS)
