@@ -50,15 +50,26 @@ app.kubernetes.io/component: {{ last . }}
 {{ include "btc.release" (first .) }}-{{ (first .).Release.Namespace }}-{{ last . }}
 {{- end -}}
 
-{{/* An image by tag or digest: .Values.kafka.image → apache/kafka:4.3.0 */}}
+{{/* An image by tag or digest, behind the mirror if there is one: (list . .Values.kafka.image) → docker.io/apache/kafka:4.3.0 */}}
 {{- define "btc.image" -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- $image := last . -}}
+{{ include "btc.mirrored" (list (first .) $image.repository) }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag }}{{ end }}
+{{- end -}}
+
+{{/* global.imageRegistry takes the place of a repository's registry: docker.io/apache/kafka → mirror.example/apache/kafka */}}
+{{- define "btc.mirrored" -}}
+{{- $repository := last . -}}
+{{- with ((first .).Values.global).imageRegistry -}}
+{{ trimSuffix "/" . }}/{{ regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "" }}
+{{- else -}}
+{{ $repository }}
+{{- end -}}
 {{- end -}}
 
 {{/* The image of this project: btc-forecast:0.1.0 */}}
 {{- define "btc.appImage" -}}
 {{- $image := .Values.image -}}
-{{- include "btc.image" (dict "repository" $image.repository "tag" ($image.tag | default .Chart.AppVersion) "digest" $image.digest) -}}
+{{- include "btc.image" (list . (dict "repository" $image.repository "tag" ($image.tag | default .Chart.AppVersion) "digest" $image.digest)) -}}
 {{- end -}}
 
 {{/* The worker's image, which on GPUs is another one with a digest of its own: btc-forecast:0.1.0-gpu */}}
@@ -67,7 +78,7 @@ app.kubernetes.io/component: {{ last . }}
 {{- $gpu := .Values.bitcoinForecastApp.gpu -}}
 {{- if $gpu.enabled -}}
 {{- $tag := printf "%s%s" ($image.tag | default .Chart.AppVersion) $gpu.imageTagSuffix -}}
-{{- include "btc.image" (dict "repository" $image.repository "tag" $tag "digest" $gpu.imageDigest) -}}
+{{- include "btc.image" (list . (dict "repository" $image.repository "tag" $tag "digest" $gpu.imageDigest)) -}}
 {{- else -}}
 {{- include "btc.appImage" . -}}
 {{- end -}}

@@ -87,11 +87,14 @@ def _assert_restricted(where: str, spec: Object) -> None:
 
 @pytest.mark.parametrize("name", sets())
 def test_no_pod_has_a_token(name: str) -> None:
-    """No pod calls the Kubernetes API, so none gets a token, and there are no roles."""
+    """No pod calls the Kubernetes API, so none gets a token, and no role is bound to a pod's ServiceAccount."""
     objects = render(values_of(name))
     assert all(pod["spec"]["automountServiceAccountToken"] is False for _, pod in pods(objects))
     assert all(one["automountServiceAccountToken"] is False for one in of_kind(objects, "ServiceAccount"))
-    assert of_kind(objects, "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding") == []
+    accounts = {one["metadata"]["name"] for one in of_kind(objects, "ServiceAccount")} | {"default"}
+    assert of_kind(objects, "ClusterRole", "ClusterRoleBinding") == []
+    bound = {one["name"] for binding in of_kind(objects, "RoleBinding") for one in binding["subjects"]}
+    assert not accounts & bound
 
 
 def test_every_workload_has_its_own_service_account() -> None:

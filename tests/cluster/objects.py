@@ -19,6 +19,11 @@ NAMESPACED = (
     "pods,services,deployments,statefulsets,replicasets,jobs,configmaps,secrets,serviceaccounts,networkpolicies,"
     "poddisruptionbudgets,horizontalpodautoscalers,resourcequotas,limitranges,persistentvolumeclaims"
 )
+PRODUCTION_SECRETS = {
+    "btc-kafka-credentials": ("username", "password"),
+    "btc-kafka-tls": ("ca.crt", "tls.crt", "tls.key"),
+    "btc-api-keys": ("api-keys",),
+}
 
 
 class Cluster:
@@ -55,6 +60,12 @@ class Cluster:
             yield name
         finally:
             self.kubectl("delete", "namespace", name, "--wait=false")
+
+    def make_secrets(self, namespace: str) -> None:
+        """Make the Secrets that the production values name; nothing on simulated nodes reads what is in them."""
+        for name, keys in PRODUCTION_SECRETS.items():
+            literals = [f"--from-literal={key}=x" for key in keys]
+            self.kubectl("-n", namespace, "create", "secret", "generic", name, *literals)
 
     @contextmanager
     def helm(self, namespace: str) -> Iterator[Config]:

@@ -1,6 +1,9 @@
 """`helm install btc ./helm --wait` on a real API server, with every ready-made set of values."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,7 @@ def test_installs_runs_is_tested_and_leaves_only_its_claims(cluster: Cluster, na
     uninstalled, nothing is left but the claims.
     """
     with cluster.namespace(f"install-{name}") as namespace, cluster.helm(namespace) as helm:
+        cluster.make_secrets(namespace)
         before = _names(cluster, namespace)
         helm.install(CHART, "btc", values_of(*SETS[name]), wait="watcher", timeout=180)
         pods = cluster.pods(namespace)
@@ -47,6 +51,23 @@ def test_installs_runs_is_tested_and_leaves_only_its_claims(cluster: Cluster, na
         assert {one.partition("/")[0] for one in left} == {"PersistentVolumeClaim"}
         classes = cluster.get("priorityclasses", "default")
         assert not [one for one in classes if namespace in one["metadata"]["name"]]
+
+
+def test_a_released_package_installs_without_values(cluster: Cluster, tmp_path: Path) -> None:
+    """Made as the release workflow makes it: everything is ready, by the digests in the package."""
+    digests = [f"sha256:{64 * letter}" for letter in "abcd"]
+    options = ("--version", "9.8.7", "--repository", "registry.example/btc-forecast", "--out", str(tmp_path))
+    names = ("--digest", "--gpu-digest", "--kafka-digest", "--kafka-ui-digest")
+    pairs = [part for pair in zip(names, digests, strict=True) for part in pair]
+    subprocess.run([sys.executable, CHART.parent / "k8s" / "package.py", *options, *pairs], check=True, timeout=60)
+    with cluster.namespace("package") as namespace, cluster.helm(namespace) as helm:
+        helm.install(tmp_path / "btc-forecast-9.8.7.tgz", "btc", wait="watcher", timeout=180)
+        pods = cluster.pods(namespace)
+        assert all(map(is_ready, pods))
+        assert {one["spec"]["containers"][0]["image"] for one in pods} == {
+            f"registry.example/btc-forecast@{digests[0]}", f"docker.io/apache/kafka@{digests[2]}",
+        }  # fmt: skip
+        helm.uninstall("btc", wait="watcher", timeout=120)
 
 
 def _names(cluster: Cluster, namespace: str) -> set[str]:

@@ -92,3 +92,14 @@ def test_the_chart_is_rendered_for_at_least_four_kubernetes_minors() -> None:
     minors = read(FOLDER / "chart.yml")["jobs"]["helm"]["strategy"]["matrix"]["kubernetes"]
     assert len(minors) >= 4
     assert minors[0].startswith("1.28.")
+
+
+def test_a_release_packages_the_chart_with_the_script_that_is_tested() -> None:
+    """The call has every option that the script needs, and the list of images is published."""
+    steps = read(FOLDER / "release.yml")["jobs"]["publish"]["steps"]
+    scripts = "\n".join(str(step.get("run", "")) for step in steps)
+    assert "helm package" not in scripts
+    (call,) = re.findall(r"python k8s/package\.py (.*?--out dist)", scripts.replace("\\\n", ""))
+    tool = (FOLDER.parents[1] / "k8s" / "package.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"--[\w-]+", call)) == set(re.findall(r'add_argument\("(--[\w-]+)", required=True', tool))
+    assert re.search(r"gh release create .*dist/images\.txt", scripts, re.DOTALL)
