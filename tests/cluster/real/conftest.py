@@ -30,7 +30,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         pytest.skip("no images: run `make cluster-test CLUSTER_IMAGES=a folder with btc.tar and kafka.tar`")
     if os.geteuid() != 0:
         pytest.skip("a real node needs root")
-    if running := os.environ.get("BTC_CLUSTER_NODE"):  # the folder of a node that was brought up before, for a short loop
+    if running := os.environ.get(
+        "BTC_CLUSTER_NODE"
+    ):  # the folder of a node that was brought up before, for a short loop
         yield Node(folder, Path(running))
         return
     run_folder = tmp_path_factory.mktemp("node") / "run"
@@ -50,9 +52,9 @@ def bring(node: Node, images: Path) -> None:
     """Load the images into a new node and start the exchange."""
     objects = render()
     with step("images are loaded"):
-        node.load(images / "kafka.tar", "docker.io/" + str(container(workload(objects, "kafka"))["image"]))
+        node.load(images / "kafka.tar", str(container(workload(objects, "kafka"))["image"]))
         own = str(container(workload(objects, "web-app"))["image"])
-        node.load(images / "btc.tar", f"docker.io/library/{own}")
+        node.load(images / "btc.tar", f"docker.io/library/{own}")  # what the kubelet makes of a name without registry
     with step("the exchange runs"):
         node.apply(*_exchange(own))
         until(lambda: all(map(is_ready, node.get("pods", "exchange"))), "the exchange is ready")
