@@ -104,6 +104,7 @@ FAULTS = (
           {'btc_api_latency_seconds_bucket route="/metrics"': "0x{n}"}, set(), 300),
     Fault("no API", {}, {"BtcApiDown"}, gone=("up{", "btc_api")),
     Fault("no API answers", {"up": "1x10 0x{n}"}, {"BtcApiDown"}),
+    Fault("no API gets a forecast", {BOARDS[0]: "0x{n}"}, {"BtcApiDown"}),
     Fault("the API's board stands still", {BOARDS[0]: "0+60x10 600x{n}"}, BURNT | {"BtcLag"}, 300),
     Fault("the dashboard's board stands still", {BOARDS[1]: "0+60x10 600x{n}"}, BURNT | {"BtcLag"}, 300),
     Fault("the worker is behind", dict.fromkeys(BOARDS, "0x0 0+60x{n}"), BURNT | {"BtcLag"}, 300),
