@@ -24,7 +24,7 @@ def job(objects: list[Object], component: str, port: int) -> dict[str, Any]:
     service, monitor = one_of(objects, "Service", component), one_of(objects, "ServiceMonitor", component)
     (endpoint,) = monitor["spec"]["endpoints"]
     name = service["metadata"]["name"]
-    discovered = {_meta(label): value for label, value in service["metadata"]["labels"].items()}
+    discovered = {meta("service", label): value for label, value in service["metadata"]["labels"].items()}
     of_operator = {"namespace": NAMESPACE, "service": name, "pod": f"{name}-0", "endpoint": endpoint["port"]}
     return {
         "job_name": name,
@@ -34,8 +34,13 @@ def job(objects: list[Object], component: str, port: int) -> dict[str, Any]:
     }
 
 
-def _meta(label: str) -> str:
-    return "__meta_kubernetes_service_label_" + "".join(one if one.isalnum() else "_" for one in label)
+def meta(of: str, label: str) -> str:
+    """Return the name under which Prometheus discovers a label of a Service or pod.
+
+    >>> meta("pod", "app.kubernetes.io/name")
+    '__meta_kubernetes_pod_label_app_kubernetes_io_name'
+    """
+    return f"__meta_kubernetes_{of}_label_" + "".join(one if one.isalnum() else "_" for one in label)
 
 
 class Prometheus:

@@ -1,19 +1,22 @@
 """A real Prometheus over every process: rules evaluate, a healthy system fires nothing, dashboards show data."""
 
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from websockets.sync.client import connect
 
 from app.service import ports
-from benchmarks.processes import NotReadyError, Processes
-from tests.chart.objects import render, values_of
-from tests.chart.test_observability import dashboards, rules
+from benchmarks.processes import NotReadyError, Processes, until
+from tests.chart.objects import pods, render, values_of
+from tests.chart.test_observability import OPERATIONS, dashboards, rules
 from tests.live import prometheus
-from tests.live.prometheus import Prometheus
+from tests.live.prometheus import Prometheus, meta
 
 COMMANDS = {"data-collector": "collect", "archive": "archive", "dashboard": "dashboard", "kafka-ui": "kafka-ui",
             "trainer": "train", "web-app": "api", "bitcoin-forecast-app": "worker"}  # fmt: skip
@@ -35,11 +38,18 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, Processes]]:
-    """Run every process of the chart on a synthetic exchange, and Prometheus once forecasts are shown."""
-    binary, folder = shutil.which("prometheus"), tmp_path_factory.mktemp("prometheus")
-    if binary is None:
+def binary() -> str:
+    """Return Prometheus' server, or skip where there is none."""
+    found = shutil.which("prometheus")
+    if found is None:
         pytest.skip("no prometheus on this machine: Debian's package of that name brings it")
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(binary: str, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, Processes]]:
+    """Run every process of the chart on a synthetic exchange, and Prometheus once forecasts are shown."""
+    folder = tmp_path_factory.mktemp("prometheus")
     exchange = ports.free_port()
     with Processes(
         folder, kafka, "prometheus", partitions=1, source="synthetic-7", train_history_s=900, board_history_s=600,
@@ -151,3 +161,34 @@ def test_a_healthy_system_fires_no_alert_and_begins_none(server: tuple[Prometheu
         return {name: samples for name, samples in found.items() if samples and name not in HEALTHY}
 
     _wait_until_empty(begun, processes, "no alert begins")
+
+
+def _discovered() -> Iterator[dict[str, str]]:
+    """Yield what Prometheus discovers of each container port of the chart's pods."""
+    for name, pod in pods(render(values_of("ci/monitoring-values"))):
+        labels = {meta("pod", label): value for label, value in pod["metadata"]["labels"].items()}
+        for one in pod["spec"]["containers"]:
+            for port in one.get("ports", []):
+                yield {
+                    **labels,
+                    "__meta_kubernetes_namespace": "btc",
+                    "__meta_kubernetes_pod_name": f"{name}-0",
+                    "__meta_kubernetes_pod_container_port_name": port["name"],
+                }
+
+
+def test_the_scrape_job_of_the_operations_guide_finds_the_same_with_the_same_labels(
+    binary: str, tmp_path: Path
+) -> None:
+    """For those without the Prometheus operator."""
+    found = re.search(r"```yaml\n(- job_name.+?)```", OPERATIONS.read_text(), re.DOTALL)
+    assert found
+    (job,) = yaml.safe_load(found[1])
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    job["static_configs"] = [{"targets": ["127.0.0.1:9"], "labels": labels} for labels in _discovered()]
+    with prometheus.running(binary, tmp_path / "server", [job], rules()) as running:
+        targets = until(lambda: running.get("targets", state="active")["activeTargets"], "targets", 20)
+    labels = [one["labels"] for one in targets]
+    assert {(one["namespace"], one["release"]) for one in labels} == {("btc", "btc")}
+    assert sorted(one["component"] for one in labels) == sorted(COMMANDS)
+    assert all(one["pod"] == f"btc-{one['component']}-0" for one in labels)
