@@ -10,6 +10,7 @@ TICKS_QUOTES = Counter("btc_ticks_quotes_total", "Quotes collected.", ["symbol"]
 TICKS_BATCHES = Counter("btc_ticks_batches_total", "Batches written, one per partition and second.", ["partition"])
 TICKS_MISSING = Counter("btc_ticks_missing_total", "Trade ids skipped by the stream.", ["symbol"])
 TICKS_REFILLED = Counter("btc_ticks_refilled_total", "Missing trades fetched over REST.", ["symbol"])
+TICKS_LOST = Counter("btc_ticks_lost_total", "Missing trades that could not be fetched.", ["symbol"])
 TICKS_LATE = Counter("btc_ticks_late_total", "Trades that arrived after their second was closed.", ["symbol"])
 TICKS_MALFORMED = Counter("btc_ticks_malformed_total", "Frames of the exchange that could not be read.")
 TICKS_RECONNECTS = Counter("btc_ticks_reconnects_total", "Connections to the exchange opened again.", ["reason"])
@@ -45,8 +46,17 @@ SETTLED = Counter("btc_settled_total", "Forecasts settled, (symbol, second) pair
 VOID = Counter("btc_void_total", "Forecasts that could not be settled.", ["horizon_s", "reason"])
 
 # Read side
-API_REQUESTS = Counter("btc_api_requests_total", "Answered requests.", ["route", "method", "status"])
+API_REQUESTS = Counter(
+    "btc_api_requests_total", "Answered requests and WebSocket handshakes, 101 where a session opened.",
+    ["route", "method", "status"],
+)  # fmt: skip
 API_LATENCY = Histogram("btc_api_latency_seconds", "Time to answer.", ["route"], buckets=(0.001, *LATENCY_S))
+API_SESSIONS_ENDED = Counter(
+    "btc_api_sessions_ended_total",
+    "WebSocket sessions that ended: by the `client`, for a `restart` of ours, because the client was too `slow`, or "
+    "by an `error` of ours.",
+    ["reason"],
+)
 API_WEBSOCKETS = Gauge("btc_api_websockets", "Connected WebSocket clients.")
 API_DROPPED = Counter("btc_api_dropped_total", "Updates dropped for clients that could not keep up.")
 BOARD_SECOND = Gauge("btc_board_second", "Newest second on the board, exchange time.")

@@ -25,6 +25,7 @@ from app.service import health, heartbeat
 from app.service.kafka_watch import KafkaWatch, watching
 from app.service.lifecycle import await_topics
 from app.settings import Settings, settings
+from app.streaming import dead_letters
 from app.streaming.admission import PROGRESS
 from app.streaming.faust_app import app
 from app.streaming.partition_state import PartitionStates, wait_until_idle
@@ -68,6 +69,7 @@ class WorkerServices:
         self._start(self._watchdog.run(), "watchdog")
         await await_topics(of, self._kafka, (*topics.ALL, *topics.CHANGELOGS))
         await retrying(lambda: claim_tables(of), "read the cluster's id", on=KafkaError)
+        dead_letters.start(topic.full_name(of) for topic in (topics.TICKS, topics.PREDICTIONS))
         await SERVING.open()
         await retrying(PUBLISHER.start, "connect the publisher", on=KafkaError)
         self._services.push_async_callback(PUBLISHER.stop)

@@ -19,7 +19,7 @@ from app.service.heartbeat import ProcessStatus, release_version
 from app.settings import Settings
 
 ROUTES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1/predictions/latest", "/v1/predictions",
-          "/v1/bars", "/v1/outcomes", "/v1/scores", "/v1/models", "/v1/feed", "/v1/status")  # fmt: skip
+          "/v1/bars", "/v1/outcomes", "/v1/scores", "/v1/models", "/v1/feed", "/v1/status", "/v1/stream")  # fmt: skip
 
 
 def create_app(settings: Settings, board: Board | None = None, process_status: ProcessStatus | None = None) -> FastAPI:

@@ -1,4 +1,6 @@
-"""Metrics of the API's requests: Prometheus series, and Apdex on /v1/status.
+"""Metrics of the API's requests and WebSocket handshakes: Prometheus series, and Apdex on /v1/status.
+
+Every route has series; what users ask for is under /v1/, and only that counts in the SLIs and in Apdex.
 
 Apdex (apdex.org): (satisfied + tolerating ÷ 2) ÷ all, satisfied within T = 100 ms, tolerating within 4 T; an answer
 that failed on the server counts as neither.
@@ -19,6 +21,9 @@ SATISFIED_S = 0.1
 REMEMBERED = 2048
 USER_S = 60.0
 METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+USER_ROUTES = "/v1/"
+FAILURES = (500, 503)  # series from the start: Prometheus sees no increase in a series that begins with its first count
+HANDSHAKES = {"websocket.accept": 101, "websocket.close": 403}  # ASGI's first message → status
 
 
 @lru_cache(maxsize=4096)
@@ -65,16 +70,25 @@ class RequestMetrics:
 
 
 class RequestMetricsMiddleware:
-    """Middleware: times every answer."""
+    """Middleware: times every answer and every WebSocket handshake."""
 
     def __init__(self, app: ASGIApp, request_metrics: RequestMetrics, routes: frozenset[str]) -> None:
         self.app, self.request_metrics, self._routes = app, request_metrics, routes
+        for route in routes:
+            if route.startswith(USER_ROUTES):
+                for status in FAILURES:
+                    _series(route, "GET", status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on and measure the time."""
-        if scope["type"] != "http":
+        """Pass on and measure the time until the answer is complete, of a WebSocket until its handshake is."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, status = time.perf_counter(), 500
 
         async def observed(message: Message) -> None:
@@ -86,13 +100,32 @@ class RequestMetricsMiddleware:
         try:
             await self.app(scope, receive, observed)
         finally:
-            self._observe(scope, status, time.perf_counter() - started)
+            route, spent_s = self._observe(scope, status, started)
+            if route.startswith(USER_ROUTES):
+                self.request_metrics.update((scope.get("client") or ("?",))[0], spent_s, failed=status >= 500)
 
-    def _observe(self, scope: Scope, status: int, spent_s: float) -> None:
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, answered = time.perf_counter(), False
+
+        async def observed(message: Message) -> None:
+            nonlocal answered
+            if not answered:
+                answered = True
+                self._observe(scope, HANDSHAKES.get(message["type"]) or message["status"], started)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, observed)
+        finally:
+            if not answered:
+                self._observe(scope, 500, started)
+
+    def _observe(self, scope: Scope, status: int, started: float) -> tuple[str, float]:
+        """Count an answer; return its route and the seconds it took."""
+        spent_s = time.perf_counter() - started
         route = scope["path"] if scope["path"] in self._routes else "other"
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        requests, latency = _series(route, method, status)
+        method = scope.get("method", "GET")
+        requests, latency = _series(route, method if method in METHODS else "other", status)
         requests.inc()
         latency.observe(spent_s)
-        if route.startswith("/v1/"):
-            self.request_metrics.update((scope.get("client") or ("?",))[0], spent_s, failed=status >= 500)
+        return route, spent_s

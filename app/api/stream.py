@@ -4,14 +4,15 @@ A client gets a `hello` with the present state, then one `update` a second:
 
     {"type": "update", "second": 1780000000, "closed_ms": …, "sent_ms": …, "tensorflow": "champion", "predictions": […]}
 
-A client that cannot keep up is closed with 1013: after a reconnection it starts with the present.
+A client that cannot keep up is closed with 1013: after a reconnection it starts with the present. When the process
+stops it is closed with 1012, and after an error of ours with 1011.
 """
 
 import asyncio
 from contextlib import suppress
 from typing import Literal
 
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import metrics
 from app.api.client import DIRECT, StarletteTransport, Update, WebSocketClient, WebSocketTransport
@@ -21,9 +22,13 @@ from app.api.request_metrics import RequestMetrics
 from app.api.responses import StreamMessage
 from app.board.board import Board
 from app.board.views import ServedPrediction
+from app.logs import logger
 
 GATHER_S = 0.02  # a subscription over several partitions waits so long for the last of them
 BACKLOG_EVERY_S = 1.0  # old seconds come by the hundred; a client sees where they are, flagged as stale
+INTERNAL_ERROR, SERVICE_RESTART = 1011, 1012
+ENDS = ("client", "restart", "slow", "error")  # why a session ended
+log = logger("api")
 Subscription = tuple[str, ...]  # symbols; empty: all of them
 
 
@@ -48,6 +53,8 @@ class Hub:
         self._board, self._request_metrics = board, request_metrics
         self._groups: dict[Subscription, SubscriptionGroup] = {}
         self._unsubscribe = board.subscribe(self._changed)
+        for reason in ENDS:
+            metrics.API_SESSIONS_ENDED.labels(reason)
 
     def close(self) -> None:
         """End the subscription to the board."""
@@ -55,8 +62,9 @@ class Hub:
 
     def join(self, subscription: Subscription, client: WebSocketClient) -> None:
         """Add a client; its first message is a hello."""
+        hello = self._message("hello", subscription)
         self._groups.setdefault(subscription, SubscriptionGroup(subscription)).clients.add(client)
-        client.send(self._message("hello", subscription))
+        client.send(hello)
         self._count(1)
 
     def leave(self, subscription: Subscription, client: WebSocketClient) -> None:
@@ -151,10 +159,25 @@ async def serve(websocket: WebSocket, hub: Hub, board: Board) -> None:
     await websocket.accept()
     connection: WebSocketTransport = websocket.scope.get("extensions", {}).get(DIRECT) or StarletteTransport(websocket)
     client = WebSocketClient(connection, board.settings.websocket_queue)
+    reason = "error"
+    try:
+        reason = await _serve_session(websocket, hub, subscription, client)
+    except Exception:
+        log.exception("session failed")
+        with suppress(WebSocketDisconnect, RuntimeError):  # it is gone
+            await websocket.close(INTERNAL_ERROR)
+    finally:
+        metrics.API_SESSIONS_ENDED.labels(reason).inc()
+    if reason == "slow":
+        await connection.close_slow(f"cannot keep up: {client.dropped} updates dropped")
+
+
+async def _serve_session(websocket: WebSocket, hub: Hub, subscription: Subscription, client: WebSocketClient) -> str:
+    """Serve until the session ends; return why, one of `ENDS`, or raise what failed."""
     hub.join(subscription, client)
-    tasks = [
-        asyncio.create_task(work) for work in (client.run(), _wait_for_disconnect(websocket), client.stalled.wait())
-    ]
+    sending = asyncio.create_task(client.run())
+    disconnect = asyncio.create_task(_wait_for_disconnect(websocket))
+    tasks = (sending, disconnect, asyncio.create_task(client.stalled.wait()))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -163,10 +186,16 @@ async def serve(websocket: WebSocket, hub: Hub, board: Board) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     if client.stalled.is_set():
-        await connection.close_slow(f"cannot keep up: {client.dropped} updates dropped")
+        return "slow"
+    if not disconnect.cancelled():
+        return "restart" if disconnect.result() == SERVICE_RESTART else "client"
+    with suppress(WebSocketDisconnect):
+        sending.result()
+    return "client"
 
 
-async def _wait_for_disconnect(websocket: WebSocket) -> None:
-    # Messages of clients are ignored.
-    while (await websocket.receive())["type"] != "websocket.disconnect":
+async def _wait_for_disconnect(websocket: WebSocket) -> int:
+    """Return the code of the end; messages of clients are ignored."""
+    while (message := await websocket.receive())["type"] != "websocket.disconnect":
         pass
+    return int(message.get("code", 1005))

@@ -57,7 +57,7 @@ class Board:
         self._lock = threading.RLock()
         self._state = BoardState(settings)
         self._listeners: list[Listener] = []
-        self._follower = Follower(settings, self._state, self.update)
+        self._follower = Follower(settings, self._state, self._update_from_topics)
         self._task: asyncio.Task[None] | None = None
 
     # ── following ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,10 +109,14 @@ class Board:
             newer = frozenset(partition for record in records
                               if (partition := self._add(record, arrived_ms)) is not None)  # fmt: skip
         if newer:
-            metrics.BOARD_SECOND.set(max(self._state.predictions[partition].second for partition in newer))
-            metrics.BOARD_BYTES.set(self._state.size_bytes)
             for listener in tuple(self._listeners):
                 listener(newer)
+
+    def _update_from_topics(self, records: list[BoardRecord], *, arrived_ms: float | None = None) -> None:
+        self.update(records, arrived_ms=arrived_ms)
+        # Not in `update`: a board of examples, from which the API's documentation is made, is not what is shown.
+        metrics.BOARD_SECOND.set(self.newest_second or 0)
+        metrics.BOARD_BYTES.set(self._state.size_bytes)
 
     def _add(self, record: BoardRecord, arrived_ms: float | None) -> int | None:
         try:

@@ -1,6 +1,7 @@
 """Metrics of the collector, and its progress for the heartbeat."""
 
 from collections import deque
+from collections.abc import Iterable
 
 from prometheus_client import Counter
 
@@ -11,9 +12,11 @@ from app.metrics import (
     TICKS_BATCHES,
     TICKS_CLOSE_DELAY,
     TICKS_LATE,
+    TICKS_LOST,
     TICKS_MALFORMED,
     TICKS_MISSING,
     TICKS_QUOTES,
+    TICKS_REFILLED,
     TICKS_SECOND,
     TICKS_TRADES,
 )
@@ -22,6 +25,7 @@ from app.records import TickBatch
 COUNTED = (
     "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed"
 )  # fmt: skip
+BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_MISSING, TICKS_REFILLED, TICKS_LOST)
 log = logger("collector")
 
 
@@ -39,6 +43,12 @@ class CollectorMetrics:
         self.delays_ms: deque[float] = deque(maxlen=3600)  # of batches closed in time
         self._passed = 0
         self._open: dict[int, int] = {}  # partition → ids skipped and not yet received
+
+    def start(self, symbols: Iterable[str]) -> None:
+        """Begin every count of these symbols at 0: Prometheus sees no increase in a series that begins with one."""
+        for symbol in symbols:
+            for counter in BY_SYMBOL:
+                counter.labels(symbol)
 
     def count_malformed(self, reason: str, raw: object) -> None:
         """Count a frame or event that cannot be used; the first ten are logged, then every thousandth."""
@@ -73,7 +83,7 @@ class CollectorMetrics:
             self._add("trades", TICKS_TRADES.labels(symbol), len(ticks.trades.id))
             self._add("quotes", TICKS_QUOTES.labels(symbol), len(ticks.quotes.time_ms))
             self._add("late", TICKS_LATE.labels(symbol), ticks.late)
-            self.progress["missing"] += ticks.missing
+            self._add("missing", TICKS_LOST.labels(symbol), ticks.missing)
         partition = str(batch.partition)
         TICKS_BATCHES.labels(partition).inc()
         TICKS_SECOND.labels(partition).set(batch.second)

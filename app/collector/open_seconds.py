@@ -27,6 +27,7 @@ class OpenSeconds:
     def add(self, batcher: TickBatcher, generation: int) -> None:
         """Fill a partition from its batcher's second on; its batches carry the generation."""
         self._batchers[batcher.partition], self._generations[batcher.partition] = batcher, generation
+        self._metrics.start(batcher.buffers)
         self.changed.set()
 
     def remove(self, partition: int) -> None:

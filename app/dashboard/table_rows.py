@@ -230,11 +230,11 @@ def objectives(status: SystemStatus) -> list[Tile]:
         (beat.progress for beat in status.processes if beat.process == "api" and beat.alive), {}
     )
     return [
-        ("Availability", formatting.percent(available.share, 2), "seconds with a prediction; objective 99.9 %"),
+        ("Seconds predicted", formatting.percent(available.share, 2), "share with a prediction; objective 99.9 %"),
         ("Prediction p50", _ms(latency, "predictions", "p50_ms"), "from the second's close; objective below 2 s"),
         ("Prediction p99", _ms(latency, "predictions", "p99_ms"), "from the second's close; objective below 2 s"),
         ("API p99", formatting.number(api.get("p99_ms"), 1, " ms"), "time to answer; objective below 100 ms"),
-        ("Apdex", formatting.number(api.get("apdex"), 3), "user experience of the API, T = 100 ms; 1 is best"),
+        ("Apdex", formatting.number(api.get("apdex"), 3), "of requests under /v1/, T = 100 ms; 1 is best"),
         ("Users", formatting.number(visitors(status), 0), "API clients of the last minute, and open dashboard pages"),
         ("Predictions/min", formatting.number(status.predictions_per_minute, 0), "symbols × seconds"),
         ("Dead letters", formatting.number(status.dead.total, 0), "messages set aside since the beginning"),

@@ -1,5 +1,7 @@
 """Dead letters: messages that could not be used, published with their place and reason."""
 
+from collections.abc import Iterable
+
 from faust.types import Message
 
 from app import metrics
@@ -11,6 +13,12 @@ from app.streaming.publisher import publish
 
 PAYLOAD_BYTES = 4096
 log = logger("streaming")
+
+
+def start(consumed: Iterable[str]) -> None:
+    """Begin the counts of these topics at 0: Prometheus sees no increase in a series that begins with one."""
+    for topic in consumed:
+        metrics.DEAD_LETTERS.labels(topic)
 
 
 async def publish_dead_letter(message: Message, reason: str) -> None:

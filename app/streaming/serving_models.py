@@ -29,6 +29,7 @@ from app.streaming.admission import PROGRESS
 
 POLL_MS = 1000
 CATCH_UP_S = 3.0  # the backlog of a start comes before further batch sizes
+REFUSALS = ("undecodable", "verification")
 log = logger("models")
 
 
@@ -46,6 +47,8 @@ class ServingModels:
         self._ridge: Forecaster | None = None
         self._entries: tuple[ModelEntry, ...] = ()
         self._served: ModelRelease | None = None
+        for reason in REFUSALS:
+            metrics.MODEL_REFUSED.labels(reason)  # from 0: Prometheus sees no increase in a series that begins with 1
         self._arrange()
 
     async def open(self) -> None:

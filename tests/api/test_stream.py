@@ -3,12 +3,14 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -199,3 +201,82 @@ async def test_a_backlog_is_not_pushed_second_by_second() -> None:
             assert message["predictions"][0]["stale"] == (message["second"] < SECOND + 3600)
     assert 2 <= len(seen) <= 6
     assert seen == sorted(seen)
+
+
+def _count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@asynccontextmanager
+async def _counted(name: str, **labels: str) -> AsyncIterator[None]:
+    """Assert that the body counts once, within two seconds."""
+    before, deadline = _count(name, **labels), time.monotonic() + 2
+    yield
+    while _count(name, **labels) == before and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    assert _count(name, **labels) == before + 1
+
+
+REQUESTS, ENDED = "btc_api_requests_total", "btc_api_sessions_ended_total"
+
+
+@pytest.mark.parametrize(("query", "status"), [("", "101"), ("?symbols=DOGE", "404")])
+async def test_a_handshake_is_counted_by_its_status(query: str, status: str) -> None:
+    """As a request of its route: opened is 101."""
+    async with (
+        served(examples.board()) as address,
+        _counted(REQUESTS, route="/v1/stream", method="GET", status=status),
+    ):
+        with suppress(InvalidStatus):
+            async with connect(f"ws://{address}/v1/stream{query}", proxy=None):
+                pass
+
+
+async def test_a_handshake_that_fails_is_counted_as_our_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client sees 500."""
+    monkeypatch.setattr(stream, "subscription_of", lambda *_given: 1 / 0)
+    async with (
+        served(examples.board()) as address,
+        _counted(REQUESTS, route="/v1/stream", method="GET", status="500"),
+    ):
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://{address}/v1/stream", proxy=None)
+
+
+async def test_a_session_that_its_client_ends_is_no_failure() -> None:
+    """Closed in order, or cut off."""
+    async with served(examples.board()) as address:
+        async with _counted(ENDED, reason="client"), connect(f"ws://{address}/v1/stream", proxy=None):
+            pass
+        async with _counted(ENDED, reason="client"):
+            client = await connect(f"ws://{address}/v1/stream", proxy=None)
+            client.transport.abort()
+
+
+async def test_a_session_that_a_restart_ends_is_counted_as_such() -> None:
+    """It is announced with 1012, and the next replica takes the client."""
+    async with _counted(ENDED, reason="restart"), served(examples.board()) as address:
+        client = await connect(f"ws://{address}/v1/stream", proxy=None)
+        await client.recv()
+
+
+@pytest.mark.parametrize("broken", ["_message", "send"])
+async def test_a_session_that_we_break_ends_with_1011_and_counts_as_our_failure(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """The state cannot be encoded, or an update cannot be sent; no client of it is left behind."""
+    board = examples.board()
+
+    async def failing(_client: object) -> None:
+        raise ZeroDivisionError
+
+    async with served(board) as address:
+        if broken == "_message":
+            monkeypatch.setattr(stream.Hub, "_message", lambda *_given: 1 / 0)
+        else:
+            monkeypatch.setattr(clients_of.WebSocketClient, "run", failing)
+        async with _counted(ENDED, reason="error"):
+            client = await connect(f"ws://{address}/v1/stream", proxy=None)
+            await asyncio.wait_for(client.wait_closed(), 5)
+            assert client.close_code == 1011
+        assert _count("btc_api_websockets") == 0

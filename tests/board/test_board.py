@@ -1,6 +1,7 @@
 """The board: its listeners, and records it cannot use."""
 
 import msgspec
+from prometheus_client import REGISTRY
 
 from app.api.examples import SECOND, bars, outcomes, predictions
 from app.board.records import BoardRecord
@@ -35,3 +36,12 @@ def test_a_record_that_cannot_be_shown_stops_nothing() -> None:
     board.update([*hostile, good])
     assert board.latest("BTCUSDT").predictions[0].second == SECOND
     assert board.feed().symbols[0].stale is True
+
+
+def test_only_what_was_read_from_the_topics_is_exported_as_shown() -> None:
+    """The API makes boards of examples for its documentation; they looked like a forecast months old."""
+    board = empty_board()
+    board._follower._update([predictions(SECOND + 3)])
+    assert REGISTRY.get_sample_value("btc_board_second") == SECOND + 3
+    empty_board().update([predictions(SECOND + 9)])
+    assert REGISTRY.get_sample_value("btc_board_second") == SECOND + 3

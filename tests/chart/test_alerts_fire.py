@@ -11,18 +11,29 @@ import yaml
 
 from tests.chart.test_observability import alerts, rules
 
-NS = 'namespace="btc"'
+NS = 'namespace="btc", release="btc"'
+NEIGHBOUR = NS.replace('release="btc"', 'release="btc-2"')  # a release in the same namespace
 LONG = 1400  # samples, one a minute: almost a day
 HEALTHY = {
-    f'btc_api_requests_total{{{NS}, route="/", status="200"}}': "0+6000x{n}",
-    f'btc_api_requests_total{{{NS}, route="/", status="500"}}': "0x{n}",
-    f'btc_api_latency_seconds_bucket{{{NS}, route="/", le="0.1"}}': "0+6000x{n}",
-    f'btc_api_latency_seconds_count{{{NS}, route="/"}}': "0+6000x{n}",
-    f"btc_board_second{{{NS}}}": "0+60x{n}",
+    f'up{{{NS}, component="web-app"}}': "1x{n}",
+    f'btc_api_requests_total{{{NS}, route="/v1/bars", status="200"}}': "0+6000x{n}",
+    f'btc_api_requests_total{{{NS}, route="/v1/bars", status="500"}}': "0x{n}",
+    f'btc_api_requests_total{{{NS}, route="/v1/stream", status="101"}}': "0x{n}",
+    f'btc_api_requests_total{{{NS}, route="/v1/stream", status="503"}}': "0x{n}",
+    f'btc_api_requests_total{{{NS}, route="/readyz", status="200"}}': "0+6000x{n}",
+    f'btc_api_requests_total{{{NS}, route="/readyz", status="503"}}': "0x{n}",
+    f'btc_api_sessions_ended_total{{{NS}, reason="client"}}': "0+60x{n}",
+    f'btc_api_sessions_ended_total{{{NS}, reason="error"}}': "0x{n}",
+    f'btc_api_latency_seconds_bucket{{{NS}, route="/v1/bars", le="0.1"}}': "0+6000x{n}",
+    f'btc_api_latency_seconds_count{{{NS}, route="/v1/bars"}}': "0+6000x{n}",
+    f'btc_api_latency_seconds_bucket{{{NS}, route="/metrics", le="0.1"}}': "0+6000x{n}",
+    f'btc_api_latency_seconds_count{{{NS}, route="/metrics"}}': "0+6000x{n}",
+    f'btc_board_second{{{NS}, component="web-app"}}': "0+60x{n}",
+    f'btc_board_second{{{NS}, component="dashboard"}}': "0+60x{n}",
+    f'btc_board_second{{{NS}, component="trainer"}}': "0x{n}",  # it has no board
     f'btc_ticks_second{{{NS}, partition="0"}}': "0+60x{n}",
     f'btc_ticks_batches_total{{{NS}, partition="0"}}': "0+60x{n}",
-    f'btc_ticks_missing_total{{{NS}, symbol="BTCUSDT"}}': "0+1x{n}",
-    f'btc_ticks_refilled_total{{{NS}, symbol="BTCUSDT"}}': "0+1x{n}",
+    f'btc_ticks_lost_total{{{NS}, symbol="BTCUSDT"}}': "0x{n}",
     f'btc_ticks_reconnects_total{{{NS}, reason="age"}}': "0+0x{n}",
     f'btc_ticks_close_delay_seconds_bucket{{{NS}, le="0.5"}}': "0+60x{n}",
     f'btc_ticks_close_delay_seconds_bucket{{{NS}, le="5"}}': "0+60x{n}",
@@ -39,8 +50,8 @@ HEALTHY = {
     f'btc_dead_letters_total{{{NS}, topic="ticks"}}': "0+0x{n}",
     f'btc_archive_errors_total{{{NS}, reason="disk"}}': "0+0x{n}",
     f'btc_errors_total{{{NS}, process="worker", kind="kafka"}}': "0+0x{n}",
-    f'kubelet_volume_stats_available_bytes{{{NS}, persistentvolumeclaim="data-btc-kafka-0"}}': "80x{n}",
-    f'kubelet_volume_stats_capacity_bytes{{{NS}, persistentvolumeclaim="data-btc-kafka-0"}}': "100x{n}",
+    'kubelet_volume_stats_available_bytes{namespace="btc", persistentvolumeclaim="data-btc-kafka-0"}': "80x{n}",
+    'kubelet_volume_stats_capacity_bytes{namespace="btc", persistentvolumeclaim="data-btc-kafka-0"}': "100x{n}",
 }
 BURNS = ("Fast1H", "Fast6H", "Slow1D", "Slow3D")
 
@@ -55,21 +66,23 @@ class Fault:
     minutes: int = 60
     gone: tuple[str, ...] = field(default=())
 
-    def series(self) -> list[dict[str, str]]:
+    def series(self) -> dict[str, str]:
         """Return the healthy series with this fault's laid over."""
         found = {name: values for name, values in HEALTHY.items() if not name.startswith(self.gone or ("no such",))}
         for part, values in self.changes.items():
-            metric, _, label = part.partition(" ")
-            (name,) = [one for one in HEALTHY if one.startswith(metric + "{") and label in one]
+            metric, _, labels = part.partition(" ")
+            (name,) = [one for one in HEALTHY if one.startswith(metric + "{") and all(x in one for x in labels.split())]
             found[name] = values
-        return [{"series": name, "values": text.format(n=self.minutes)} for name, text in sorted(found.items())]
+        return found
 
 
 def _burns(promise: str, worst: int) -> set[str]:
     return {f"Btc{promise}{speed}" for speed in BURNS[worst:]}
 
 
-ERRORS, SLOW = 'btc_api_requests_total status="500"', "btc_api_latency_seconds_bucket"
+ERRORS, SLOW = 'btc_api_requests_total status="500"', 'btc_api_latency_seconds_bucket route="/v1/bars"'
+BOARDS = ('btc_board_second component="web-app"', 'btc_board_second component="dashboard"')
+BURNT = _burns("Freshness", 0)
 FAULTS = (
     Fault("nothing is wrong", {}, set(), LONG),
     Fault("2 % of the answers fail", {ERRORS: "0+120x{n}"}, _burns("Availability", 0), 300),
@@ -80,14 +93,27 @@ FAULTS = (
     Fault("a burst of failures is over", {ERRORS: "0+0x1000 0+600x5 3000x{n}"}, set(), LONG),
     Fault("a fifth of the answers takes over 100 ms", {SLOW: "0+4800x{n}"}, _burns("Latency", 0), 300),
     Fault("a hundredth and a half does", {SLOW: "0+5910x{n}"}, _burns("Latency", 3), 600),
-    Fault("no API", {}, {"BtcApiDown"}, gone=("btc_api", "btc_board")),
-    Fault("the board stands still", {"btc_board_second": "0+60x10 600x{n}"}, _burns("Freshness", 0) | {"BtcLag"}, 300),
-    Fault("the worker is behind", {"btc_board_second": "0x0 0+60x{n}"}, _burns("Freshness", 0) | {"BtcLag"}, 300),
+    Fault("2 % of the handshakes fail",
+          {'btc_api_requests_total status="503" stream': "0+120x{n}"}, _burns("Availability", 0), 300),
+    Fault("2 % of the sessions are broken",
+          {'btc_api_sessions_ended_total reason="error"': "0+120x{n}"}, _burns("Availability", 0), 300),
+    Fault("probes fail, which no user sees", {'btc_api_requests_total status="503" readyz': "0+6000x{n}"}, set(), 300),
+    Fault("no user comes", {'btc_api_requests_total status="200" bars': "0x{n}", SLOW: "0x{n}",
+                            'btc_api_latency_seconds_count route="/v1/bars"': "0x{n}"}, set(), 300),
+    Fault("scrapes are slow, which no user sees",
+          {'btc_api_latency_seconds_bucket route="/metrics"': "0x{n}"}, set(), 300),
+    Fault("no API", {}, {"BtcApiDown"}, gone=("up{", "btc_api")),
+    Fault("no API answers", {"up": "1x10 0x{n}"}, {"BtcApiDown"}),
+    Fault("no API gets a forecast", {BOARDS[0]: "0x{n}"}, {"BtcApiDown"}),
+    Fault("the API's board stands still", {BOARDS[0]: "0+60x10 600x{n}"}, BURNT | {"BtcLag"}, 300),
+    Fault("the dashboard's board stands still", {BOARDS[1]: "0+60x10 600x{n}"}, BURNT | {"BtcLag"}, 300),
+    Fault("the worker is behind", dict.fromkeys(BOARDS, "0x0 0+60x{n}"), BURNT | {"BtcLag"}, 300),
+    Fault("a new installation has no forecast for a while", dict.fromkeys(BOARDS, "0x5 360+60x{n}"), set(), 60),
     Fault("a stage takes seconds", {'btc_stage_latency_seconds_bucket le="1"': "0+30x{n}"}, {"BtcStageSlow"}),
     Fault("dead letters", {"btc_dead_letters_total": "0x55 1+1x{n}"}, {"BtcDeadLetters"}),
     Fault("the collector is gone", {}, {"BtcFeedSilent"}, gone=("btc_ticks_second",)),
     Fault("the exchange is silent", {"btc_ticks_second": "0+60x50 3000x{n}"}, {"BtcFeedSilent"}, 55),
-    Fault("trades stay missing", {"btc_ticks_refilled_total": "0+0x{n}"}, {"BtcFeedIncomplete"}),
+    Fault("trades are lost", {"btc_ticks_lost_total": "0x30 1x{n}"}, {"BtcFeedIncomplete"}),
     Fault("seconds are skipped", {"btc_ticks_batches_total": "0+58x{n}"}, {"BtcFeedSkipsSeconds"}),
     Fault("the connection breaks every minute", {"btc_ticks_reconnects_total": "0+1x{n}"}, {"BtcFeedReconnects"}),
     Fault("seconds close late", {'btc_ticks_close_delay_seconds_bucket le="0.5"': "0+30x{n}"}, {"BtcCloseLate"}),
@@ -108,19 +134,45 @@ def test_every_alert_has_a_fault_that_fires_it() -> None:
     assert {name for fault in FAULTS for name in fault.firing} == set(alerts())
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_fires_its_alerts_and_no_other(fault: Fault, tmp_path: Path) -> None:
-    """Prometheus itself evaluates the rendered rules over the fault's series."""
+def _test(fault: Fault, series: dict[str, str], release: str = "btc") -> dict[str, Any]:
+    """Return promtool's test that exactly the alerts of a fault fire, with the labels of its release."""
+    samples = [{"labels": f'{{alertname="{name}", namespace="btc", release="{release}"}}', "value": 1}
+               for name in sorted(fault.firing)]  # fmt: skip
+    firing = 'count by (alertname, namespace, release) (ALERTS{alertstate="firing"})'
+    query = {"expr": f"{firing} > bool 0", "eval_time": f"{fault.minutes}m", "exp_samples": samples}
+    rows = [{"series": name, "values": text.format(n=fault.minutes)} for name, text in sorted(series.items())]
+    return {"interval": "1m", "input_series": rows, "promql_expr_test": [query]}
+
+
+def _run(folder: Path, test: dict[str, Any], rule_files: dict[str, list[dict[str, Any]]]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("no promtool on this machine: Debian's package prometheus brings it")
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "btc", "rules": rules()}]}))
-    samples: list[dict[str, Any]] = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(fault.firing)]
-    query = {"expr": 'count by (alertname) (count by (alertname) (ALERTS{alertstate="firing"}))',
-             "eval_time": f"{fault.minutes}m", "exp_samples": samples}  # fmt: skip
-    test = {"interval": "1m", "input_series": fault.series(), "promql_expr_test": [query]}
-    whole = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
-    (tmp_path / "test.yaml").write_text(yaml.safe_dump(whole))
-    done = subprocess.run([promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True,
+    for name, found in rule_files.items():
+        (folder / name).write_text(yaml.safe_dump({"groups": [{"name": name, "rules": found}]}))
+    whole = {"rule_files": list(rule_files), "evaluation_interval": "1m", "tests": [test]}
+    (folder / "test.yaml").write_text(yaml.safe_dump(whole))
+    done = subprocess.run([promtool, "test", "rules", "test.yaml"], cwd=folder, capture_output=True, text=True,
                           timeout=120, check=False)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_fires_its_alerts_and_no_other(fault: Fault, tmp_path: Path) -> None:
+    """Prometheus itself evaluates the rendered rules over the fault's series."""
+    _run(tmp_path, _test(fault, fault.series()), {"rules.yaml": rules()})
+
+
+QUICK = [one for one in FAULTS if one.firing and (one.minutes <= 120 or one.name == "2 % of the answers fail")]
+
+
+@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.name)
+def test_of_two_releases_in_a_namespace_only_the_broken_one_fires(fault: Fault, tmp_path: Path) -> None:
+    """The rules of both are loaded; the neighbour's name begins with the healthy one's, as do its volumes' claims."""
+    broken = {_of_neighbour(name): values for name, values in fault.series().items()}
+    both = {"btc.yaml": rules(), "btc-2.yaml": rules("btc-2")}
+    _run(tmp_path, _test(fault, HEALTHY | broken, "btc-2"), both)
+
+
+def _of_neighbour(name: str) -> str:
+    return name.replace(NS, NEIGHBOUR).replace("data-btc-", "data-btc-2-")

@@ -14,14 +14,14 @@ from tests.chart.objects import CHART, COMPONENT, COMPONENTS, of_kind, one_of, r
 
 OPERATIONS = CHART.parent / "docs" / "operations.md"
 OTHERS = {"kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes", "process_cpu_seconds_total",
-          "process_resident_memory_bytes"}  # fmt: skip
+          "process_resident_memory_bytes", "up"}  # fmt: skip
 PROMISES = ("Availability", "Latency", "Freshness")
 BURNS = {"5m": ("1h", 14.4), "30m": ("6h", 6), "2h": ("1d", 3), "6h": ("3d", 1)}
 
 
-def rules() -> list[dict[str, Any]]:
-    """Return every rule of the rendered PrometheusRule."""
-    (found,) = of_kind(render(values_of("ci/monitoring-values")), "PrometheusRule")
+def rules(release: str = "btc") -> list[dict[str, Any]]:
+    """Return every rule of the rendered PrometheusRule of a release."""
+    (found,) = of_kind(render(values_of("ci/monitoring-values"), release), "PrometheusRule")
     return [rule for group in found["spec"]["groups"] for rule in group["rules"]]
 
 
@@ -47,24 +47,42 @@ def names_in(expression: str) -> set[str]:
     """Return the series that an expression queries; it must parse."""
     promql_parser.parse(expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|(by|on|without) \([^)]*\)|\"[^\"]*\"", " ", expression)
-    return set(re.findall(r"\b(?:btc|kubelet|process)[\w:]*", bare))
+    return set(re.findall(r"\b(?:btc|kubelet|process|up\b)[\w:]*", bare))
 
 
 def test_every_rule_parses_and_queries_series_that_exist() -> None:
     """Each expression is valid PromQL over metrics of app/metrics.py, recorded rules or the kubelet."""
     for rule in rules():
         assert names_in(rule["expr"]) <= known(), rule
-        assert 'namespace="btc"' in rule["expr"], rule
+
+
+def test_every_rule_and_panel_selects_one_release() -> None:
+    """Each selector names namespace and release; the kubelet's series have no release, so there the claims do."""
+    for expression in [rule["expr"] for rule in rules()]:
+        for selector in re.findall(r"\{([^}]*)\}", expression):
+            claims = 'persistentvolumeclaim=~"data-btc-'
+            assert 'namespace="btc", release="btc"' in selector or (
+                'namespace="btc"' in selector and claims in selector
+            )
+    for target in _targets():
+        selectors = re.findall(r"\{([^}]*)\}", target["expr"])
+        assert selectors
+        assert all('namespace="$namespace",release="$release"' in one for one in selectors), target
+    for rule in rules():
+        grouped = re.findall(r"(?:by|on) \(([^)]*)\)", rule["expr"])
+        assert all(labels.startswith("namespace, release") for labels in grouped), rule
 
 
 def test_no_rule_and_no_panel_uses_a_label_that_does_not_exist() -> None:
     """Labels in selectors and groupings are those the metrics declare, or those of Kubernetes."""
     labels = {label for one in vars(metrics).values() for label in getattr(one, "_labelnames", ())}
-    allowed = labels | {"namespace", "le", "app_kubernetes_io_component"}
+    allowed = labels | {"namespace", "release", "component", "persistentvolumeclaim", "le"}
     for expression in [rule["expr"] for rule in rules()] + [target["expr"] for target in _targets()]:
         grouped = {part.strip() for inner in re.findall(r"(?:by|on) \(([^)]*)\)", expression)
                    for part in inner.split(",") if part.strip()}  # fmt: skip
-        selected = {name for inner in re.findall(r"\{([^}]*)\}", expression) for name in re.findall(r"(\w+)=", inner)}
+        selected = {
+            name for inner in re.findall(r"\{([^}]*)\}", expression) for name in re.findall(r"(\w+)=~?\"", inner)
+        }
         assert grouped | selected <= allowed, expression
 
 
@@ -133,6 +151,9 @@ def test_every_process_is_scraped() -> None:
         assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert monitor["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
         assert service["metadata"]["labels"][COMPONENT] == component
+        relabelled = {one["targetLabel"]: one["sourceLabels"] for one in monitor["endpoints"][0]["relabelings"]}
+        for label, of in {"release": "instance", "component": "component"}.items():
+            assert relabelled[label] == [f"__meta_kubernetes_service_label_app_kubernetes_io_{of}"]
 
 
 def test_logs_are_ecs_json_in_all_processes_and_in_kafka() -> None:

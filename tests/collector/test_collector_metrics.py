@@ -1,6 +1,7 @@
 """Metrics and progress of the collector."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
@@ -45,3 +46,16 @@ def test_the_first_ten_malformed_frames_are_logged_and_all_are_counted(capsys: p
         metrics.count_malformed("no price", f"frame {number}")
     assert metrics.progress["malformed"] == 12
     assert "".join(capsys.readouterr()).count("a frame is skipped") == 10
+
+
+def test_counts_of_a_symbol_begin_at_zero_and_lost_trades_are_counted() -> None:
+    """Prometheus sees the first loss as an increase."""
+    metrics, batcher = CollectorMetrics(), TickBatcher(0, ("LOSTUSDT",), 100)
+    metrics.start(batcher.buffers)
+    for name in ("lost", "missing", "refilled", "late"):
+        assert REGISTRY.get_sample_value(f"btc_ticks_{name}_total", {"symbol": "LOSTUSDT"}) == 0
+    for trade_id in (1, 5):
+        batcher.add(Trade("LOSTUSDT", trade_id, 100_100, 1.0, 1.0, True))
+    batcher.give_up("LOSTUSDT", 2, 5)
+    count(metrics, batcher, Clock(101_000.0, wall_ms()))
+    assert REGISTRY.get_sample_value("btc_ticks_lost_total", {"symbol": "LOSTUSDT"}) == 3

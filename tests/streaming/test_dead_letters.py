@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from faust.types import TP, Message
+from prometheus_client import REGISTRY
 
 from app.kafka import topics
 from app.records import DeadLetter
@@ -25,3 +26,9 @@ async def test_a_dead_letter_names_its_offset_and_keeps_its_beginning(monkeypatc
     assert spec is topics.DEAD
     assert (letter.topic, letter.partition, letter.offset, letter.reason) == ("btc.ticks", 2, 7, "too long")
     assert (len(letter.payload), letter.size_bytes) == (4096, 10_000)
+
+
+def test_counts_begin_at_zero() -> None:
+    """Prometheus sees the first dead letter of a topic as an increase."""
+    dead_letters.start(["some.ticks"])
+    assert REGISTRY.get_sample_value("btc_dead_letters_total", {"topic": "some.ticks"}) == 0
