@@ -26,7 +26,6 @@ START = CHART / "files" / "kafka-start.sh"
 MAINS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
 ROLES = {"kafka": "broker", "kafka-controller": "controller"}
 BY_SIGTERM = 143  # Java's exit code after an orderly end by SIGTERM
-BY_SIGKILL = 137  # a broker whose controllers have gone does not end by itself
 PATIENCE_S = 90.0
 
 
@@ -52,6 +51,7 @@ class BrokerMonitor:
     """The monitor of one broker, as the chart starts it."""
 
     def __init__(self, nodes: "Nodes", name: str, broker_port: int) -> None:
+        self.process: subprocess.Popen[bytes]
         self._nodes, self._name, self._broker_port = nodes, name, broker_port
         self._container, self._log = monitor_of_kafka(nodes.objects), nodes.folder / f"{name}-monitor.log"
         self.port = ports.free_port()
@@ -64,7 +64,9 @@ class BrokerMonitor:
         return {**os.environ, **settings, **secrets, **own}
 
     def start(self) -> None:
-        """Run the rendered command."""
+        """Run the rendered command, unless it runs: a container is started again on its own."""
+        if hasattr(self, "process") and self.process.poll() is None:
+            return
         program, *words = self._container["command"]
         assert program == "btc"
         command = [sys.executable, "-m", "app.cli", *words]
@@ -145,15 +147,15 @@ class Node:
         """Return the end of its log."""
         return (self._nodes.folder / f"{self.name}.log").read_text(errors="replace")[-3000:]
 
-    def stop(self, expected: tuple[int, ...] = (BY_SIGTERM,)) -> float:
+    def stop(self) -> float:
         """End it as a kubelet does, in time; return how long it took after preStop, in seconds."""
         deadline = time.monotonic() + self.grace_s
         self.let_go = self._pre_stop()
-        began = time.monotonic()
+        self.stopped_s = began = time.monotonic()
         self.process.terminate()
         code = self.process.wait(deadline - began)
         took_s = time.monotonic() - began
-        assert code in expected, f"{self.name} ended with {code}:\n{self.log_tail()}"
+        assert code == BY_SIGTERM, f"{self.name} ended with {code}:\n{self.log_tail()}"
         if self.monitor:
             assert self.monitor.process.wait(deadline - time.monotonic()) == 0
         return took_s
@@ -215,13 +217,12 @@ class Nodes:
             for node in self._every:
                 node.start()
             yield
-            self.uninstall()
+            self._stop()
         finally:
             for node in self._every:
                 node.close()
 
-    def uninstall(self) -> dict[str, float]:
-        """End all of them at once, as `helm uninstall` does; return how long each took after preStop, in seconds."""
+    def _stop(self) -> None:
         with ThreadPoolExecutor(len(self._every)) as pool:
-            took_s = list(pool.map(lambda node: node.stop((BY_SIGTERM, BY_SIGKILL)), self._every))
-        return {node.name: seconds for node, seconds in zip(self._every, took_s, strict=True)}
+            for component in ("kafka", "kafka-controller"):  # all brokers at once: one alone would wait for the others
+                list(pool.map(Node.stop, self.by_component[component]))

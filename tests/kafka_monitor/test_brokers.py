@@ -115,7 +115,7 @@ async def test_a_broker_that_refuses_the_credentials_is_not_ready_although_its_p
         ):
             await _until(lambda: known.not_ready_reason() == "", "the broker is ready")
             await _until(lambda: "uthentication" in refused.not_ready_reason(), "the credentials are refused")
-            assert node.passes("readinessProbe")
+            await asyncio.to_thread(node.wait, "readinessProbe")
             assert BeforeStop(refused).go_reason() == "the broker or the controllers do not answer"
 
 
