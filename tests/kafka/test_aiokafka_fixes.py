@@ -11,7 +11,9 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from app.kafka.aiokafka_fixes import group_generation, leave_group, stop_at_once
+from app.kafka.aiokafka_fixes import connect_to_broker, group_generation, leave_group, stop_at_once
+from app.kafka.clients import client_options
+from app.settings import Settings
 
 
 async def test_a_producer_that_waits_for_its_brokers_is_stopped_at_once() -> None:
@@ -67,3 +69,11 @@ async def test_a_static_member_leaves_its_group_only_by_the_fix(
     monkeypatch.setattr(consumer._coordinator, "_send_req", requests.send)
     await (leave_group(consumer) if leaves else consumer.stop())
     assert [type(request) for request in requests] == ([LeaveGroupRequest] if leaves else [])
+
+
+@pytest.mark.parametrize("security", ["PLAINTEXT", "SASL_PLAINTEXT"])
+async def test_one_broker_is_connected_to_with_the_options_of_every_client(security: str) -> None:
+    """The options are accepted, and the address is this one and no other: nobody listens there."""
+    options = client_options(Settings(kafka_url="127.0.0.1:1", kafka_security=security))
+    with pytest.raises(OSError, match=r"127\.0\.0\.1', 9"):
+        await connect_to_broker("127.0.0.1", 9, options, 1.0)

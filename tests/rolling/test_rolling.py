@@ -113,9 +113,9 @@ async def _rolled(rollout: Rollout, nodes: Nodes) -> tuple[dict[str, RequestLoad
         requests["Kafka UI"].run(kafka_ui, KAFKA_UI, kept=True),
         stream.run(api),
     ):
-        for component in ("kafka-controller", "kafka"):
-            await rollout.one_by_one(nodes.by_component[component], workload(nodes.objects, component))
-            _print(component, requests)
+        nodes_of = nodes.by_component
+        await asyncio.gather(*(rollout.one_by_one(nodes_of[one], workload(nodes.objects, one)) for one in nodes_of))
+        _print("kafka-controller and kafka", requests)
         for components in TOGETHER:
             await asyncio.gather(*map(rollout.roll, components))
             _print(" and ".join(components), requests)
