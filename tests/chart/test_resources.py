@@ -16,7 +16,8 @@ from tests.chart.objects import (
     workload,
 )  # fmt: skip
 
-GUARANTEED = ("data-collector", "bitcoin-forecast-app", "kafka", "kafka-controller")
+GUARANTEED = ("data-collector", "bitcoin-forecast-app")
+BURSTING = ("kafka", "kafka-controller")  # a limit of their request stopped them in half of their CPU periods
 PRIORITIES = {
     "data-collector": "critical", "bitcoin-forecast-app": "critical", "kafka": "critical",
     "kafka-controller": "critical",
@@ -58,6 +59,15 @@ def test_where_time_is_critical_pods_are_guaranteed(names: tuple[str, ...], comp
     """Requests and limits of every container are equal, so that Kubernetes gives the pod the class Guaranteed."""
     for one in workload(render(values_of(*names)), component)["spec"]["template"]["spec"]["containers"]:
         assert one["resources"]["requests"] == one["resources"]["limits"]
+
+
+@pytest.mark.parametrize("names", SETS)
+@pytest.mark.parametrize("component", BURSTING)
+def test_kafka_has_its_memory_and_cpu_to_burst(names: tuple[str, ...], component: str) -> None:
+    """All memory is reserved, so that no eviction begins with Kafka; the CPU may rise far above what is reserved."""
+    resources = container(workload(render(values_of(*names)), component))["resources"]
+    assert resources["requests"]["memory"] == resources["limits"]["memory"]
+    assert amount(resources["limits"]["cpu"]) >= 2.5 * amount(resources["requests"]["cpu"])
 
 
 @pytest.mark.parametrize(("component", "name"), PRIORITIES.items())

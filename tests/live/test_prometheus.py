@@ -19,7 +19,8 @@ from tests.live import prometheus
 from tests.live.prometheus import Prometheus, meta
 
 COMMANDS = {"data-collector": "collect", "archive": "archive", "dashboard": "dashboard", "kafka-ui": "kafka-ui",
-            "trainer": "train", "web-app": "api", "bitcoin-forecast-app": "worker"}  # fmt: skip
+            "trainer": "train", "web-app": "api", "bitcoin-forecast-app": "worker",
+            "kafka": "kafka-monitor"}  # fmt: skip
 ROUTES = (
     "predictions/latest",
     "predictions?symbol=BTCUSDT",

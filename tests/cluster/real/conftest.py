@@ -36,7 +36,12 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield Node(folder, Path(running))
         return
     run_folder = tmp_path_factory.mktemp("node") / "run"
-    env = {"REAL": "1", "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(run_folder.parent)}
+    env = {
+        "REAL": "1",
+        "CPUS": "16",
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "HOME": str(run_folder.parent),
+    }
     with step("control plane and node are up"):
         subprocess.run([folder / "up.sh", run_folder], env=env, check=True, timeout=600)
     try:
