@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -28,13 +29,11 @@ class Node(Cluster):
 
     def load(self, archive: Path, name: str) -> None:
         """Load an image from an archive, under the name that the chart renders."""
-        subprocess.run([self._tools / "load.sh", self._folder, archive], check=True, capture_output=True, timeout=300)
-        (loaded,) = {image for image in self._images() if Path(image).name == Path(name).name}
+        command = [self._tools / "load.sh", self._folder, archive]
+        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+        (loaded,) = re.findall(r"^unpacking (\S+)", said, re.MULTILINE)
         if loaded != name:
             self._ctr("images", "tag", "--force", loaded, name)
-
-    def _images(self) -> list[str]:
-        return self._ctr("images", "ls", "--quiet").split()
 
     @property
     def address(self) -> str:
