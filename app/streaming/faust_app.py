@@ -147,7 +147,7 @@ def create_app(of: Settings) -> ForecastApp:
         web_enabled=False,
         Topic=DeadLetterTopic,
         TableManager=faust_fixes.FixedTableManager,
-        Worker=faust_fixes.SilentWorker if only_json else faust.Worker,
+        Worker=faust_fixes.SilentWorker if only_json else faust_fixes.FixedWorker,
     )
 
 

@@ -13,10 +13,12 @@ Faust 0.15.3 and mode 0.7. `tests/streaming/test_faust_fixes.py` fails when one 
 | `message.acked`, `message.tracked` | a cancelled event is committed; a dead letter is never committed |
 | `_recovery`, `_consumer` | asking by the public property builds them, on the event loop that asks |
 | `_committed_offset`, `_read_offset` | no public way to see what is committed: a stalled worker looks busy |
+| `FixedWorker._gather_all` | every stop waits one second for tasks that nobody ends |
 | `SilentWorker`, `silence_command` | in `ecs` format a banner and ANSI codes stand between the JSON lines |
 | a `faust.Record` per topic | `faust -A app models` shows nothing |
 """
 
+import asyncio
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -88,7 +90,19 @@ class FixedApp(faust.App):
         await self.wait_for_events()
 
 
-class SilentWorker(faust.Worker):
+class FixedWorker(faust.Worker):
+    """A Faust worker that ends when its services have ended."""
+
+    def _gather_all(self) -> None:
+        """Cancel the tasks that are left, without the second in which mode hopes that they end by themselves."""
+        left = asyncio.all_tasks(loop=self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+
+
+class SilentWorker(FixedWorker):
     """A Faust worker that prints nothing itself; its log has the application's format from the first line."""
 
     def __init__(self, *services: Any, **options: Any) -> None:
