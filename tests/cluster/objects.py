@@ -32,6 +32,10 @@ class Cluster:
     def __init__(self, tools: Path, folder: Path) -> None:
         self._kubectl, self.kubeconfig = tools / "bin" / "kubectl", folder / "kubeconfig"
 
+    def command(self, *arguments: str) -> list[str]:
+        """Return a command of kubectl."""
+        return [str(self._kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl and return its output.
 
@@ -39,8 +43,9 @@ class Cluster:
             RuntimeError: it failed, with its reason.
 
         """
-        command = [str(self._kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run(
+            self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=180, check=False
+        )
         if done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout

@@ -1,5 +1,6 @@
 """One real node: containers with images that are loaded into it, killed from outside as the kernel would."""
 
+import asyncio
 import json
 import os
 import re
@@ -48,6 +49,13 @@ class Node(Cluster):
     def execute(self, namespace: str, pod: str, *command: str) -> str:
         """Run a command in a pod's first container."""
         return self.kubectl("-n", namespace, "exec", pod, "--", *command)
+
+    async def watch(self, namespace: str, component: str) -> asyncio.subprocess.Process:
+        """Watch a component's pods: one line a change, the time of deletion where there is one, and `True` if ready."""
+        shown = '{.metadata.deletionTimestamp} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}'
+        command = (*self.command("-n", namespace, "get", "pods", "-l", f"{COMPONENT}={component}", "--watch"),
+                   "-o", f"jsonpath={shown}")  # fmt: skip
+        return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
     def kill(self, namespace: str, component: str) -> None:
         """Kill the main process of a component with SIGKILL, from outside, and wait until its pod is ready again."""
