@@ -13,7 +13,7 @@ Faust 0.15.3 and mode 0.7. `tests/streaming/test_faust_fixes.py` fails when one 
 | `message.acked`, `message.tracked` | a cancelled event is committed; a dead letter is never committed |
 | `_recovery`, `_consumer` | asking by the public property builds them, on the event loop that asks |
 | `_committed_offset`, `_read_offset` | no public way to see what is committed: a stalled worker looks busy |
-| `FixedWorker._gather_all` | every stop waits one second for tasks that nobody ends |
+| `FixedWorker._sentinel_task` | every stop sleeps one second after all has ended |
 | `SilentWorker`, `silence_command` | in `ecs` format a banner and ANSI codes stand between the JSON lines |
 | a `faust.Record` per topic | `faust -A app models` shows nothing |
 """
@@ -93,13 +93,9 @@ class FixedApp(faust.App):
 class FixedWorker(faust.Worker):
     """A Faust worker that ends when its services have ended."""
 
-    def _gather_all(self) -> None:
-        """Cancel the tasks that are left, without the second in which mode hopes that they end by themselves."""
-        left = asyncio.all_tasks(loop=self.loop)
-        for task in left:
-            task.cancel()
-        if left:
-            self.loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+    async def _sentinel_task(self) -> None:
+        """Let the loop turn once more before it is closed, without mode's sleep of one second: all has ended by now."""
+        await asyncio.sleep(0)
 
 
 class SilentWorker(FixedWorker):

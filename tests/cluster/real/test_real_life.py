@@ -4,6 +4,7 @@ The tests build on each other, in this order; at the end nothing is lost, and ev
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 
@@ -16,6 +17,9 @@ from tests.rolling.load import RequestLoad, StreamLoad, running
 
 WORKER = "bitcoin-forecast-app"
 AWAY_S = 180  # Kafka's absence
+ENOUGH = 6  # cores of the minikube that the values are made for
+# Everything is replaced at once: on two cores, which the clients and the control plane use too, each start takes longer.
+MOST_AWAY_S = 10.0 if (os.cpu_count() or 1) >= ENOUGH else 25.0
 ATE = "x = bytearray(240 * 2**20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time; time.sleep(60)"
 EAT = f"""
 import subprocess, sys
@@ -55,7 +59,7 @@ async def test_an_upgrade_under_load_fails_no_request(life: Release) -> None:
     assert min(kept.answered, new.answered) > 100
     refused = life.node.get("events", life.namespace, "--field-selector", "reason=FailedCreate")
     assert [event["message"] for event in refused] == []
-    assert away.longest_s <= 10
+    assert away.longest_s <= MOST_AWAY_S
     life.assert_nothing_is_lost()
 
 
@@ -79,6 +83,18 @@ class Absence:
         finally:
             watch.terminate()
             await watch.wait()
+
+
+async def test_a_worker_that_is_replaced_is_away_for_ten_seconds_at_most(life: Release) -> None:
+    """The only worker is deleted, by itself: from its end to the next one's readiness."""
+    away = Absence(life)
+    async with running(away.run()):
+        await asyncio.sleep(1)  # until the watch has seen it
+        await asyncio.to_thread(life.node.kubectl, "-n", life.namespace, "delete", "pod", f"btc-{WORKER}-0")
+        await asyncio.to_thread(until, lambda: any(map(is_ready, life.node.pods(life.namespace, WORKER))), "a worker")
+        await asyncio.sleep(1)
+    print(f"           the worker was not ready for {away.longest_s:.1f} s")
+    assert 0 < away.longest_s <= 10
 
 
 @pytest.mark.parametrize("component", ["kafka-controller", "kafka", "data-collector", WORKER])
