@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from app.emulator.columns import QuoteColumns, Scale, TradeColumns
 
 AGG_TRADE, TRADE, BOOK_TICKER = "aggTrade", "trade", "bookTicker"
+DEPTH, DEPTH20, KLINE = "depth@100ms", "depth20@100ms", "kline_1s"
+STREAM_KINDS = (AGG_TRADE, TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE)
 
 
 class MarketSourceError(ValueError):
@@ -19,8 +21,8 @@ class Event(NamedTuple):
 
     due_us: int  # epoch µs on the exchange's clock
     symbol: str
-    kind: str  # aggTrade, trade or bookTicker
-    key: int  # trade id or order book update id
+    kind: str  # one of STREAM_KINDS
+    key: int  # trade id, order book update id or a kline's opening time in ms
     stream: str  # btcusdt@aggTrade
     data: bytes
 

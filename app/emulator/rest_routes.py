@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.emulator import history
-from app.emulator.columns import QuoteColumns, Scale
+from app.emulator.columns import QuoteColumns, Scale, TradeColumns, empty_trades
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.errors import (
     INVALID_INTERVAL,
@@ -53,7 +54,7 @@ class RestRoutes:
 
     def _route(self, path: str, weight: int, content: Content) -> Route:
         async def endpoint(request: Request) -> Response:
-            refused = self._faults.refusal(request)
+            refused = await self._faults.before_answer(request)
             wait_s = self.weight.spend(weight)
             used = {"X-MBX-USED-WEIGHT": str(self.weight.used), "X-MBX-USED-WEIGHT-1M": str(self.weight.used)}
             if refused is not None:
@@ -72,10 +73,13 @@ class RestRoutes:
         return {}
 
     async def _time(self, _request: Request) -> object:
-        return {"serverTime": self._clock.now_us() // 1000}
+        return {"serverTime": self._server_time_ms()}
+
+    def _server_time_ms(self) -> int:
+        return self._clock.now_us() // 1000 + self._faults.clock_offset_ms()
 
     async def _exchange_info(self, request: Request) -> object:
-        return exchange_info(self._source, symbols_of(request, self._source), self._clock.now_us() // 1000)
+        return exchange_info(self._source, symbols_of(request, self._source), self._server_time_ms())
 
     async def _klines(self, request: Request) -> object:
         name, interval = symbol_of(request, self._source), request.query_params.get("interval")
@@ -104,7 +108,7 @@ class RestRoutes:
             raise ExchangeError(-1128, "Combination of optional parameters invalid.")
         now_us = self._clock.now_us()
         if from_id is not None:
-            trades = await run_in_threadpool(history.trades_from_id, self._source, name, from_id, rows, now_us)
+            trades = await self._trades_from(name, from_id, rows, now_us)
         else:
             trades = await run_in_threadpool(
                 history.trades_between,
@@ -115,7 +119,15 @@ class RestRoutes:
                 limit=rows,
                 now_us=now_us,
             )
+        trades = replace(trades, ids=self._faults.restarts.shown(name, trades.ids))
         return agg_trade_rows(self._source.scale(name), trades)
+
+    async def _trades_from(self, name: str, from_id: int, rows: int, now_us: int) -> TradeColumns:
+        trades = empty_trades()
+        for market_id in self._faults.restarts.asked(name, from_id):
+            if not len(trades):
+                trades = await run_in_threadpool(history.trades_from_id, self._source, name, market_id, rows, now_us)
+        return trades
 
     async def _book_ticker(self, request: Request) -> object:
         names = symbols_of(request, self._source)

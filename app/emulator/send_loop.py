@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from app.emulator.active_fault import Outgoing
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.fault_injection import FaultInjector
 from app.emulator.market_source import Event, MarketSource
@@ -77,11 +78,21 @@ class SendLoop:
             now_us = self._clock.now_us()
             for event in self._pop_due(now_us):
                 late_ms = (now_us - event.due_us) / 1000 / self._clock.speed
-                for outgoing in self._faults.outgoing(event):
-                    if self._clients.enqueue(outgoing):
-                        self._sent.add(outgoing, late_ms)
+                self._send_released()  # before this event, which came later
+                if outgoing := self._faults.outgoing(event):
+                    self._send(outgoing, late_ms)
+            self._send_released()
             self._clients.flush()
             await asyncio.sleep(self._sleep_s())
+
+    def _send_released(self) -> None:
+        for outgoing in self._faults.released():
+            self._send(outgoing, 0.0)
+
+    def _send(self, outgoing: Outgoing, late_ms: float) -> None:
+        """Send an event as often as its faults say; the log has what a client got."""
+        if self._clients.enqueue(outgoing.event, outgoing.copies) and outgoing.copies:
+            self._sent.add(outgoing.event, late_ms)
 
     def _pop_due(self, now_us: int) -> list[Event]:
         """Remove and return what is due, about BATCH events at most; events of one instant are never split."""

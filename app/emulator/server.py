@@ -6,7 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -14,9 +14,10 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 
+from app.emulator.connection_faults import ConnectionFaults
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.emulator_routes import EmulatorRoutes
-from app.emulator.fault_injection import FaultInjector
+from app.emulator.fault_injection import Fault, FaultInjector
 from app.emulator.market_source import MarketSource, MarketSourceError
 from app.emulator.request_weight import RequestWeight
 from app.emulator.rest_routes import RestRoutes
@@ -26,7 +27,7 @@ from app.emulator.stream_routes import StreamRoutes
 from app.emulator.subscribers import Subscribers
 from app.emulator.websocket_protocol import MAX_UNREAD_BYTES, ExchangeWebSocketProtocol
 from app.service.ports import holder
-from app.service.uvicorn_fixes import EmbeddedServer
+from app.service.uvicorn_fixes import EmbeddedServer, gated
 
 DAY_S = 86_400.0
 MAX_MESSAGE_BYTES = 64 * 1024  # of a client
@@ -36,10 +37,11 @@ class Exchange:
     """A running exchange: `async with Exchange(source) as exchange: exchange.ws_url, exchange.rest_url`.
 
     `hold` stops the exchange's clock until the first client subscribes (default: only for recordings). `life_s`,
-    `ping_s` and `pong_s` are wall seconds.
+    `ping_s` and `pong_s` are wall seconds. The faults of `scenario` are injected as soon as clients can connect.
 
     Raises:
-        MarketSourceError: the speed is not above 0, or (on entering) the server cannot listen on the port.
+        MarketSourceError: the speed is not above 0, or (on entering) the server cannot listen on the port or the
+            scenario names a symbol that is not served.
 
     """
 
@@ -55,27 +57,29 @@ class Exchange:
         ping_s: float = 20.0,
         pong_s: float = 60.0,
         unread_bytes: int = MAX_UNREAD_BYTES,
+        scenario: Sequence[Fault] = (),
     ) -> None:
         if not speed > 0:
             raise MarketSourceError(f"speed {speed} is out of range; choose a number above 0")
+        self._scenario = scenario
         span_us = source.span_us
         self.source, self.host, self.port = source, host, port
         self.clock = EmulatorClock(span_us and span_us[0], speed, hold=span_us is not None if hold is None else hold)
         self.sent, self.faults, self.clients = (
             SentLog(events_kept_per_stream(len(source.symbols))),
-            FaultInjector(),
+            FaultInjector(symbols=source.symbols),
             Subscribers(unread_bytes),
         )
         self.send_loop = SendLoop(source, self.clock, self.clients, self.faults, self.sent)
         self.clients.on_change = self.send_loop.reset
-        self.faults.disconnect = self.clients.abort_all
+        self.faults.connections = ConnectionFaults(self.clients, self.clock.now_us)
         self.emulator = EmulatorRoutes(
             source, self.clock, clients=self.clients, send_loop=self.send_loop, faults=self.faults, sent=self.sent
         )
         self.rest = RestRoutes(source, self.clock, self.faults, RequestWeight())
-        streams = StreamRoutes(self.clients, life_s)
+        streams = StreamRoutes(self.clients, self.faults, life_s)
         app = Starlette(routes=[*streams.routes(), *self.rest.routes(), *self.emulator.routes()])
-        self._server = _Server(_config(app, ping_s, pong_s))
+        self._server = _Server(_config(app, gated(self.faults.gate), ping_s, pong_s))
         self._tasks: list[asyncio.Task[Any]] = []
 
     @property
@@ -88,6 +92,13 @@ class Exchange:
         """Base URL of REST, without `/api`: `http://127.0.0.1:4711`."""
         return f"http://{self.host}:{self.port}"
 
+    def _check_scenario(self) -> None:
+        for fault in self._scenario:
+            try:
+                self.faults.check(fault)
+            except ValueError as error:
+                raise MarketSourceError(f"scenario: {fault.fault}: {error}") from error
+
     def stop(self) -> None:
         """Ask the server to end; `wait` returns soon after."""
         self._server.should_exit = True
@@ -98,6 +109,7 @@ class Exchange:
         _raise_from(self._tasks)
 
     async def __aenter__(self) -> Self:
+        self._check_scenario()
         listener = _bind(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._tasks = [
@@ -107,6 +119,8 @@ class Exchange:
         self._tasks.append(asyncio.create_task(self._server.ready.wait(), name="ready"))
         await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         _raise_from(self._tasks)
+        for fault in self._scenario:
+            self.faults.inject(fault)
         return self
 
     async def __aexit__(
@@ -126,10 +140,11 @@ async def serve(
     port: int = 0,
     speed: float = 1.0,
     hold: bool | None = None,
+    scenario: Sequence[Fault] = (),
     ready: Callable[[Exchange], None] | None = None,
 ) -> None:
     """Serve until cancelled, SIGTERM or SIGINT; `ready` is called when clients can connect. Errors: see `Exchange`."""
-    async with Exchange(source, host=host, port=port, speed=speed, hold=hold) as exchange:
+    async with Exchange(source, host=host, port=port, speed=speed, hold=hold, scenario=scenario) as exchange:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
@@ -159,9 +174,10 @@ class _Server(EmbeddedServer):
         self.ready.set()
 
 
-def _config(app: Starlette, ping_s: float, pong_s: float) -> uvicorn.Config:
+def _config(app: Starlette, http: type[asyncio.Protocol], ping_s: float, pong_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=http,
         ws=ExchangeWebSocketProtocol,
         ws_ping_interval=ping_s,
         ws_ping_timeout=pong_s,
