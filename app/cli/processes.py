@@ -40,12 +40,14 @@ def exchange(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
     scenario: Annotated[Path | None, typer.Option(help="YAML file of faults, see docs/exchange.md.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Folder for a record of everything sent.")] = None,
 ) -> None:
     """Serve the emulated exchange: Binance's WebSocket and REST on loopback, synthetic or from a recording."""
     from app.emulator import run
 
     code = run(synthetic_seed=synthetic, replay_files=replay or (), symbols=symbols, martingale=martingale,
-                   ticks_per_s=ticks_per_s, speed=speed, host=host, port=port, scenario=scenario)  # fmt: skip
+               ticks_per_s=ticks_per_s, speed=speed, host=host, port=port,
+               scenario=scenario, record=record)  # fmt: skip
     raise typer.Exit(code)
 
 

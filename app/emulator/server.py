@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ from app.emulator.request_weight import RequestWeight
 from app.emulator.rest_routes import RestRoutes
 from app.emulator.send_loop import SendLoop
 from app.emulator.sent_log import SentLog, events_kept_per_stream
+from app.emulator.sent_recorder import SentRecorder
 from app.emulator.stream_routes import StreamRoutes
 from app.emulator.subscribers import Subscribers
 from app.emulator.websocket_protocol import MAX_UNREAD_BYTES, ExchangeWebSocketProtocol
@@ -38,10 +40,11 @@ class Exchange:
 
     `hold` stops the exchange's clock until the first client subscribes (default: only for recordings). `life_s`,
     `ping_s` and `pong_s` are wall seconds. The faults of `scenario` are injected as soon as clients can connect.
+    `record` is a folder for the record of everything sent.
 
     Raises:
-        MarketSourceError: the speed is not above 0, or (on entering) the server cannot listen on the port or the
-            scenario names a symbol that is not served.
+        MarketSourceError: the speed is not above 0, the record cannot be written, or (on entering) the server cannot
+            listen on the port or the scenario names a symbol that is not served.
 
     """
 
@@ -58,6 +61,7 @@ class Exchange:
         pong_s: float = 60.0,
         unread_bytes: int = MAX_UNREAD_BYTES,
         scenario: Sequence[Fault] = (),
+        record: Path | None = None,
     ) -> None:
         if not speed > 0:
             raise MarketSourceError(f"speed {speed} is out of range; choose a number above 0")
@@ -70,7 +74,9 @@ class Exchange:
             FaultInjector(symbols=source.symbols),
             Subscribers(unread_bytes),
         )
-        self.send_loop = SendLoop(source, self.clock, self.clients, self.faults, self.sent)
+        self.recorder = SentRecorder(record, source.label) if record else None
+        self.faults.record = self.recorder
+        self.send_loop = SendLoop(source, self.clock, self.clients, self.faults, self.sent, self.recorder)
         self.clients.on_change = self.send_loop.reset
         self.faults.connections = ConnectionFaults(self.clients, self.clock.now_us)
         self.emulator = EmulatorRoutes(
@@ -130,7 +136,11 @@ class Exchange:
         for task in self._tasks[1:]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        _raise_from(self._tasks)
+        try:
+            _raise_from(self._tasks)
+        finally:
+            if self.recorder:
+                self.recorder.end(self.faults.held())
 
 
 async def serve(
@@ -141,10 +151,13 @@ async def serve(
     speed: float = 1.0,
     hold: bool | None = None,
     scenario: Sequence[Fault] = (),
+    record: Path | None = None,
     ready: Callable[[Exchange], None] | None = None,
 ) -> None:
     """Serve until cancelled, SIGTERM or SIGINT; `ready` is called when clients can connect. Errors: see `Exchange`."""
-    async with Exchange(source, host=host, port=port, speed=speed, hold=hold, scenario=scenario) as exchange:
+    async with Exchange(
+        source, host=host, port=port, speed=speed, hold=hold, scenario=scenario, record=record
+    ) as exchange:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
@@ -158,7 +171,8 @@ def _raise_from(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Raise the error of a task that failed; a cancellation is none."""
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()):
-            raise error
+            known = error.subgroup(MarketSourceError) if isinstance(error, ExceptionGroup) else None
+            raise known.exceptions[0] if known else error
 
 
 class _Server(EmbeddedServer):
