@@ -27,6 +27,17 @@ class Event(NamedTuple):
     data: bytes
 
 
+Level = tuple[str, str]  # ("28165.47000000", "7.98680000")
+
+
+class Book(NamedTuple):
+    """The order book at one time, best level first, in Binance's decimals."""
+
+    update_id: int
+    bids: list[Level]
+    asks: list[Level]
+
+
 class MarketSource(Protocol):
     """A market: events in order for the streams, past trades and quotes for REST.
 
@@ -62,6 +73,9 @@ class MarketSource(Protocol):
 
     def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
         """Return the best bid and ask at this time (one row); None if there was none yet."""
+
+    def book(self, symbol: str, now_us: int) -> Book | None:
+        """Return the order book at this time; None if none is known."""
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:
         """Compute what these streams need next; called a few times a second, must return within milliseconds."""

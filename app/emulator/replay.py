@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from app.emulator.columns import Bools, QuoteColumns, Scale, TradeColumns
-from app.emulator.market_source import Event, MarketSourceError
+from app.emulator.market_source import Book, Event, MarketSourceError
 from app.emulator.recorded_data import RecordedData, load_recordings
 
 
@@ -75,6 +75,10 @@ class ReplayMarket:
         quotes = self._recorded.quotes[symbol]
         until = int(np.searchsorted(quotes.due_us, now_us))
         return quotes.select(slice(until - 1, until)) if until else None
+
+    def book(self, symbol: str, now_us: int) -> Book | None:
+        """Return None: no book is known."""
+        return None
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:
         """Do nothing: the events are in memory already."""
