@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,10 @@ import msgspec
 import numpy as np
 
 from app.emulator.columns import Ints, QuoteColumns, Scale, TradeColumns, empty_trades
-from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, TRADE, Event
 from app.emulator.payloads import stream_name
+from app.emulator.recorded_book import BookMessage, RecordedDiff, RecordedSnapshot
+from app.emulator.recorder_clock import RecorderClock
 from app.emulator.recording_file import MalformedLine, RecordedMessage, read_lines
 from app.logs import logger
 
@@ -49,6 +51,14 @@ class RecordedQuote(msgspec.Struct):
     A: Number
 
 
+class RecordedKline(msgspec.Struct):
+    """A `kline_1s`."""
+
+    E: Whole
+    s: Symbol
+    k: dict[str, Any]
+
+
 @dataclass(slots=True)
 class RecordedData:
     """The content of a set of recordings."""
@@ -57,6 +67,8 @@ class RecordedData:
     scales: dict[str, Scale] = field(default_factory=dict)
     trades: dict[str, TradeColumns] = field(default_factory=dict)  # by trade time
     quotes: dict[str, QuoteColumns] = field(default_factory=dict)  # by receive time
+    books: dict[str, list[BookMessage]] = field(default_factory=dict)  # by receive time
+    clocks: list[RecorderClock] = field(default_factory=list)  # by file
     malformed: list[MalformedLine] = field(default_factory=list)  # the first ones
     malformed_count: int = 0
     not_served: Counter[str] = field(default_factory=Counter)  # by kind of stream
@@ -71,11 +83,17 @@ def load_recordings(paths: Sequence[Path]) -> RecordedData:
     """
     recorded, builder = RecordedData(), _Builder()
     for path in paths:
+        builder.begin(path)
         for line in read_lines(path):
             malformed = line if isinstance(line, MalformedLine) else builder.add(line, recorded.not_served)
             if malformed:
                 _skip(recorded, malformed)
+        for malformed in builder.end():
+            _skip(recorded, malformed)
     builder.build(recorded)
+    for clock in recorded.clocks:
+        if behind := clock.behind_reason():
+            log.warning("recorder's clock ran behind the exchange's", file=clock.file, reason=behind)
     return recorded
 
 
@@ -95,18 +113,43 @@ class _Builder:
         ] = {}  # once each, whatever files overlap
         self.agg_trades: dict[tuple[str, int], tuple[RecordedMessage, RecordedTrade]] = {}
         self.quotes: list[tuple[RecordedMessage, RecordedQuote]] = []
+        self.others: list[Event] = []  # books and klines, served as they came
+        self.books: defaultdict[str, list[BookMessage]] = defaultdict(list)
+        self.clocks: list[RecorderClock] = []
+        self._snapshots: list[RecordedMessage] = []  # of this file, without a symbol
+        self._symbols: set[str] = set()  # of this file
+
+    def begin(self, path: Path) -> None:
+        """Begin a file."""
+        self.clocks.append(RecorderClock(path.name))
+        self._snapshots, self._symbols = [], set()
+
+    def end(self) -> list[MalformedLine]:
+        """End a file: its snapshots belong to its only symbol."""
+        if len(self._symbols) != 1:
+            reason = "a snapshot of the book without a symbol, in a file of several"
+            return [MalformedLine(message.location, reason) for message in self._snapshots]
+        for message in self._snapshots:
+            self.books[next(iter(self._symbols))].append(BookMessage(message.received_us, message.data, True))
+        return []
 
     def add(self, message: RecordedMessage, not_served: Counter[str]) -> MalformedLine | None:
-        kind = message.stream.partition("@")[2]
+        name, _, kind = message.stream.partition("@")
+        self._symbols |= {name.upper()} - {""}
         try:
-            if kind == BOOK_TICKER:
+            if not message.stream:
+                msgspec.json.decode(message.data, type=RecordedSnapshot)
+                self._snapshots.append(message)
+            elif kind == BOOK_TICKER:
                 quote = msgspec.json.decode(message.data, type=RecordedQuote)
                 self.quotes.append((message, quote))
             elif kind in {TRADE, AGG_TRADE}:
                 self._add_trade(message, kind)
+            elif kind in {DEPTH, DEPTH20, KLINE}:
+                self._add_other(message, name.upper(), kind)
             else:
                 not_served[kind] += 1
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError) as error:
             return MalformedLine(message.location, str(error))
         return None
 
@@ -115,7 +158,21 @@ class _Builder:
         key = trade.t if kind == TRADE else trade.a
         if key is None:
             raise ValueError("a trade without id")
+        self.clocks[-1].update(message.received_us, trade.E)
         (self.trades if kind == TRADE else self.agg_trades).setdefault((trade.s, key), (message, trade))
+
+    def _add_other(self, message: RecordedMessage, symbol: str, kind: str) -> None:
+        if kind == DEPTH:
+            diff = msgspec.json.decode(message.data, type=RecordedDiff)
+            self.clocks[-1].update(message.received_us, diff.E)
+            self.books[diff.s].append(BookMessage(message.received_us, message.data, False))
+            self.others.append(_event(message, diff.s, kind, diff.u, message.data))
+        elif kind == KLINE:
+            kline = msgspec.json.decode(message.data, type=RecordedKline)
+            self.others.append(_event(message, kline.s, kind, int(kline.k["t"]), message.data))
+        else:
+            top = msgspec.json.decode(message.data, type=RecordedSnapshot)
+            self.others.append(_event(message, symbol, kind, top.last_update_id, message.data))
 
     def build(self, recorded: RecordedData) -> None:
         """Turn the decoded messages into events and columns."""
@@ -127,6 +184,9 @@ class _Builder:
             recorded.events.append(_event(message, symbol, AGG_TRADE, key, _as_aggregate(message, trade, key)))
         for message, quote in self.quotes:
             recorded.events.append(_event(message, quote.s, BOOK_TICKER, quote.u, message.data))
+        recorded.events += self.others
+        recorded.books = {s: sorted(found, key=lambda one: one.due_us) for s, found in self.books.items()}
+        recorded.clocks = self.clocks
         recorded.events.sort(key=lambda event: event.due_us)
         for symbol in dict.fromkeys(event.symbol for event in recorded.events):
             self._columns(recorded, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
