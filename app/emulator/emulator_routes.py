@@ -59,6 +59,7 @@ class EmulatorRoutes:
             "finished": self._send_loop.is_finished,
             "clients": len(self._clients.connected),
             "closed": self._clients.closed,
+            "requests": self._faults.requests,
             "sent": self._sent.summary(),
             "late_ms": self._sent.late_ms_percentiles(),
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -42,6 +43,7 @@ class FaultInjector:
         self.record: FaultRecord | None = None
         self.restarts = IdRestarts()
         self.injected: list[ActiveFault] = []
+        self.requests: Counter[str] = Counter()  # streams (handshakes) and rest, whatever became of them
         self._now, self._symbols = now, symbols
         self._events = EventFaults(self.restarts)
         self._on_events: list[ActiveFault] = []  # in the order of KINDS
@@ -141,14 +143,16 @@ class FaultInjector:
         name = path[0].decode("latin-1") if path else ""
         if not name.startswith("/") or name.startswith(OWN_PATH):
             return "pass"  # the rest of a request that was let through, or our own
+        endpoint = "rest" if name.startswith(REST_PATH) else "streams"
+        self.requests[endpoint] += 1
         for active in self._gates:
             if not active.is_on(now_s):
                 continue
             if active.fault.fault == "black_hole":
-                if ("rest" if name.startswith(REST_PATH) else "streams") in active.fault.endpoints:
+                if endpoint in active.fault.endpoints:
                     active.touched += 1
                     return "drop"
-            elif name.startswith(REST_PATH) and _names(active.fault.paths, name):
+            elif endpoint == "rest" and _names(active.fault.paths, name):
                 active.touched += 1
                 return "abort"
         return "pass"

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,48 +15,13 @@ from app.emulator.columns import Ints, QuoteColumns, Scale, TradeColumns, empty_
 from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, TRADE, Event
 from app.emulator.payloads import stream_name
 from app.emulator.recorded_book import BookMessage, RecordedDiff, RecordedSnapshot
+from app.emulator.recorded_messages import RecordedKline, RecordedQuote, RecordedTrade
 from app.emulator.recorder_clock import RecorderClock
 from app.emulator.recording_file import MalformedLine, RecordedMessage, read_lines
 from app.logs import logger
 
 MAX_MALFORMED_KEPT = 100
-Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?$")]
-Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
-Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,20}$")]
 log = logger("exchange")
-
-
-class RecordedTrade(msgspec.Struct):
-    """A `trade` or an `aggTrade`; the id is `t` in the one, `a` in the other (where a `trade` has an order number)."""
-
-    e: str
-    E: Whole
-    s: Symbol
-    p: Number
-    q: Number
-    T: Whole
-    m: bool
-    t: Whole | None = None
-    a: Whole | None = None
-
-
-class RecordedQuote(msgspec.Struct):
-    """A `bookTicker`."""
-
-    u: Whole
-    s: Symbol
-    b: Number
-    B: Number
-    a: Number
-    A: Number
-
-
-class RecordedKline(msgspec.Struct):
-    """A `kline_1s`."""
-
-    E: Whole
-    s: Symbol
-    k: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -115,6 +80,7 @@ class _Builder:
         self.quotes: list[tuple[RecordedMessage, RecordedQuote]] = []
         self.others: list[Event] = []  # books and klines, served as they came
         self.books: defaultdict[str, list[BookMessage]] = defaultdict(list)
+        self.tops: defaultdict[str, list[BookMessage]] = defaultdict(list)
         self.clocks: list[RecorderClock] = []
         self._snapshots: list[RecordedMessage] = []  # of this file, without a symbol
         self._symbols: set[str] = set()  # of this file
@@ -149,7 +115,7 @@ class _Builder:
                 self._add_other(message, name.upper(), kind)
             else:
                 not_served[kind] += 1
-        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return MalformedLine(message.location, str(error))
         return None
 
@@ -169,9 +135,10 @@ class _Builder:
             self.others.append(_event(message, diff.s, kind, diff.u, message.data))
         elif kind == KLINE:
             kline = msgspec.json.decode(message.data, type=RecordedKline)
-            self.others.append(_event(message, kline.s, kind, int(kline.k["t"]), message.data))
+            self.others.append(_event(message, kline.s, kind, kline.k.t, message.data))
         else:
             top = msgspec.json.decode(message.data, type=RecordedSnapshot)
+            self.tops[symbol].append(BookMessage(message.received_us, message.data, is_snapshot=True))
             self.others.append(_event(message, symbol, kind, top.last_update_id, message.data))
 
     def build(self, recorded: RecordedData) -> None:
@@ -185,7 +152,8 @@ class _Builder:
         for message, quote in self.quotes:
             recorded.events.append(_event(message, quote.s, BOOK_TICKER, quote.u, message.data))
         recorded.events += self.others
-        recorded.books = {s: sorted(found, key=lambda one: one.due_us) for s, found in self.books.items()}
+        books = dict(self.tops) | dict(self.books)  # where there are differences, they know more than the top 20
+        recorded.books = {symbol: sorted(found, key=lambda one: one.due_us) for symbol, found in books.items()}
         recorded.clocks = self.clocks
         recorded.events.sort(key=lambda event: event.due_us)
         for symbol in dict.fromkeys(event.symbol for event in recorded.events):

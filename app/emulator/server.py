@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import socket
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +18,7 @@ from app.emulator.connection_faults import ConnectionFaults
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.emulator_routes import EmulatorRoutes
 from app.emulator.fault_injection import Fault, FaultInjector
+from app.emulator.listener import bind
 from app.emulator.market_source import MarketSource, MarketSourceError
 from app.emulator.request_weight import RequestWeight
 from app.emulator.rest_routes import RestRoutes
@@ -28,7 +28,6 @@ from app.emulator.sent_recorder import SentRecorder
 from app.emulator.stream_routes import StreamRoutes
 from app.emulator.subscribers import Subscribers
 from app.emulator.websocket_protocol import MAX_UNREAD_BYTES, ExchangeWebSocketProtocol
-from app.service.ports import holder
 from app.service.uvicorn_fixes import EmbeddedServer, gated
 
 DAY_S = 86_400.0
@@ -116,7 +115,7 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         self._check_scenario()
-        listener = _bind(self.host, self.port)
+        listener = bind(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._tasks = [
             asyncio.create_task(self._server.serve(sockets=[listener])),
@@ -204,22 +203,3 @@ def _config(app: Starlette, http: type[asyncio.Protocol], ping_s: float, pong_s:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    # IPPROTO_TCP: with protocol 0 asyncio leaves Nagle on, and each keep-alive answer waits 40 ms for an ACK.
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise MarketSourceError(_bind_error_reason(host, port, error)) from error
-    return listener
-
-
-def _bind_error_reason(host: str, port: int, error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        taken_by = holder(port) or "another process"
-        return f"port {port} on {host} is taken by {taken_by}: end it, or choose another port (0: any free one)"
-    return f"cannot listen on {host}:{port} ({error}); choose another host or port"

@@ -182,6 +182,7 @@ async def test_a_black_hole_accepts_and_says_nothing(http: httpx.AsyncClient) ->
         with pytest.raises(httpx.ReadTimeout):
             await http.get(exchange.rest_url + "/api/v3/ping", timeout=0.3)
         assert (await http.get(exchange.rest_url + "/emulator/faults")).json()[0]["touched"] == 2
+        assert (await http.get(exchange.rest_url + "/emulator")).json()["requests"] == {"streams": 1, "rest": 1}
         assert (await http.delete(exchange.rest_url + "/emulator/faults/0")).status_code == 200
         assert (await http.get(exchange.rest_url + "/api/v3/ping")).json() == {}
 

@@ -142,3 +142,14 @@ def test_a_recorder_that_was_behind_is_found_in_a_real_recording(recordings: Pat
     """Four thin markets, whose receive times lie up to 6 ms before the event times."""
     details: Any = replay([recordings / "binance-ws" / "spot-altcoins-20211011.ws.txt"]).details()
     assert "by up to 6 ms" in details["clock_behind"]["spot-altcoins-20211011.ws.txt"]
+
+
+def test_a_recorded_top_20_is_served_as_it_came_and_known_to_rest(tmp_path: Path) -> None:
+    """Also where no differences were recorded."""
+    events = synthetic(7).events(["btcusdt@depth20@100ms"], NOW_US, NOW_US + 2_000_000)
+    file = tmp_path / "tops.txt"
+    file.write_text("".join(f'{e.due_us} {{"stream":"{e.stream}","data":{e.data.decode()}}}\n' for e in events))
+    played = replay([file])
+    assert played.events(["btcusdt@depth20@100ms"], NOW_US, NOW_US + 2_000_000) == events
+    last_us = max(event.due_us for event in events if event.due_us < NOW_US + 1_000_000)
+    assert played.book("BTCUSDT", NOW_US + 1_000_000) == synthetic(7).book("BTCUSDT", last_us)
