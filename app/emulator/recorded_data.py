@@ -156,7 +156,8 @@ class _Builder:
         recorded.books = {symbol: sorted(found, key=lambda one: one.due_us) for symbol, found in books.items()}
         recorded.clocks = self.clocks
         recorded.events.sort(key=lambda event: event.due_us)
-        for symbol in dict.fromkeys(event.symbol for event in recorded.events):
+        priced = [event.symbol for event in recorded.events if event.kind in {AGG_TRADE, TRADE, BOOK_TICKER}]
+        for symbol in dict.fromkeys(priced or [event.symbol for event in recorded.events]):
             self._columns(recorded, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
 
     def _columns(

@@ -40,7 +40,7 @@ class ReplayMarket:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Symbols that traded or were quoted, in order of appearance."""
+        """Symbols that traded or were quoted (if none was, those with a book), in order of appearance."""
         return tuple(self._recorded.scales)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,20 @@ class SentRecord:
         """Return the rows (of MESSAGE) of a stream due in [start, end), in the order in which they left."""
         if stream not in self.streams:
             return self.messages[:0]
-        rows = self.messages[self.messages["stream"] == self.streams.index(stream)]
+        number = self.streams.index(stream)
+        low, high = np.searchsorted(self._numbers, (number, number + 1))
+        rows = self.messages[self._by_stream[low:high]]
         return np.asarray(rows[(rows["due_us"] >= start_us) & (rows["due_us"] < end_us)])
+
+    @cached_property
+    def _by_stream(self) -> NDArray[np.intp]:
+        """Indices of the rows, by stream, each stream's in the order in which they left."""
+        return np.argsort(self.messages["stream"], kind="stable")
+
+    @cached_property
+    def _numbers(self) -> NDArray[np.uint16]:
+        """The streams' numbers in the order of `_by_stream`."""
+        return np.asarray(self.messages["stream"][self._by_stream])
 
     def touched(self, stream: str, fault: str) -> list[int]:
         """Return the true ids of the messages that a fault touched, in the order in which they left."""

@@ -114,6 +114,15 @@ class Exchange:
         _raise_from(self._tasks)
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            if self.recorder:
+                self.recorder.end(())
+            raise
+        return self
+
+    async def _start(self) -> None:
         self._check_scenario()
         listener = bind(self.host, self.port)
         self.port = listener.getsockname()[1]
@@ -126,7 +135,6 @@ class Exchange:
         _raise_from(self._tasks)
         for fault in self._scenario:
             self.faults.inject(fault)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -110,6 +110,9 @@ async def test_a_clock_step_shows_in_rest_and_events(http: httpx.AsyncClient) ->
         trade = (await received(exchange, TRADES, count=1))[0]
         for shown in (await server_time(http, exchange), trade["E"], trade["T"]):
             assert abs(shown - exchange.clock.now_us() / 1000 - ahead_ms) < 2000
+        query: dict[str, str | int] = {"symbol": "BTCUSDT", "fromId": trade["a"], "limit": 1}
+        row = (await http.get(exchange.rest_url + "/api/v3/aggTrades", params=query)).json()[0]
+        assert trade["T"] - row["T"] == ahead_ms
         await http.delete(exchange.rest_url + "/emulator/faults")
         assert abs(await server_time(http, exchange) - exchange.clock.now_us() / 1000) < 2000
 

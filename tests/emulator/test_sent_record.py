@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import io
 import json
 import time
@@ -67,6 +68,15 @@ def test_a_record_is_never_mixed_with_another(tmp_path: Path) -> None:
         SentRecorder(tmp_path, "x")
     with pytest.raises(MarketSourceError, match="cannot be written"):
         SentRecorder(tmp_path / "about.json" / "below", "x")
+
+
+async def test_an_exchange_that_cannot_start_leaves_its_record_closed(tmp_path: Path) -> None:
+    """It can be read, and holds nothing."""
+    with pytest.raises(MarketSourceError, match="scenario: silence: symbols: 'NOPE'"):
+        async with exchange_with(Fault("silence", symbols=("NOPE",)), record=tmp_path):
+            pass
+    gc.collect()  # an open file would be a warning, which is an error
+    assert len(SentRecord(tmp_path).messages) == 0
 
 
 async def test_what_no_client_got_is_in_the_record_and_in_rest(tmp_path: Path, http: httpx.AsyncClient) -> None:
