@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 
-from app.emulator.columns import Ints, Scale
+from app.emulator.columns import Ints, Scale, format_decimal
 from app.emulator.market_source import DEPTH, DEPTH20, Book, Event, Level
 from app.emulator.payloads import stream_name
 from app.emulator.synthetic_book import SLOT_US, BookColumns
@@ -16,8 +17,8 @@ from app.emulator.synthetic_book import SLOT_US, BookColumns
 
 def book_of(scale: Scale, books: BookColumns, row: int) -> Book:
     """Return one row of the columns."""
-    bids = _levels(scale, books.bid_ticks[row].tolist(), books.bid_lots[row].tolist())
-    asks = _levels(scale, books.ask_ticks[row].tolist(), books.ask_lots[row].tolist())
+    bids = _side(scale, books.bid_ticks[row], books.bid_lots[row])
+    asks = _side(scale, books.ask_ticks[row], books.ask_lots[row])
     return Book(int(books.update_ids[row]), bids, asks)
 
 
@@ -72,3 +73,13 @@ def _changes(scale: Scale, ticks: Ints, lots: Ints, order: int) -> list[Level]:
 
 def _levels(scale: Scale, ticks: list[int], lots: list[int]) -> list[Level]:
     return list(zip(map(scale.price, ticks), map(scale.qty, lots), strict=True))
+
+
+def _side(scale: Scale, ticks: Ints, lots: Ints) -> list[Level]:
+    price_decimals, qty_decimals = scale.price_decimals, scale.qty_decimals
+    return [_level(price_decimals, qty_decimals, *level) for level in zip(ticks.tolist(), lots.tolist(), strict=True)]
+
+
+@lru_cache(1 << 14)  # nine tenths of a book's levels stay as they are for the next 100 ms
+def _level(price_decimals: int, qty_decimals: int, ticks: int, lots: int) -> Level:
+    return format_decimal(ticks, price_decimals), format_decimal(lots, qty_decimals)
