@@ -29,7 +29,7 @@ def broker(
 
 
 @cli.command(epilog=EXAMPLES + "`btc exchange --synthetic 7 --symbols BTCUSDT,ETHUSDT` · "
-             "`btc exchange --replay day.dat.gz --speed 20`")  # fmt: skip
+             "`btc exchange --replay day.dat.gz --speed 20` · `btc exchange --scenario faults.yaml`")  # fmt: skip
 def exchange(
     synthetic: Annotated[int | None, typer.Option(help="Seed of a synthetic market.")] = None,
     replay: Annotated[list[Path] | None, typer.Option(help="Recording to replay; may be given several times.")] = None,
@@ -39,12 +39,15 @@ def exchange(
     speed: Annotated[float, typer.Option(min=0.1, help="Exchange seconds per wall second.")] = 1.0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
+    scenario: Annotated[Path | None, typer.Option(help="YAML file of faults, see docs/exchange.md.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Folder for a record of everything sent.")] = None,
 ) -> None:
     """Serve the emulated exchange: Binance's WebSocket and REST on loopback, synthetic or from a recording."""
     from app.emulator import run
 
     code = run(synthetic_seed=synthetic, replay_files=replay or (), symbols=symbols, martingale=martingale,
-                   ticks_per_s=ticks_per_s, speed=speed, host=host, port=port)  # fmt: skip
+               ticks_per_s=ticks_per_s, speed=speed, host=host, port=port,
+               scenario=scenario, record=record)  # fmt: skip
     raise typer.Exit(code)
 
 

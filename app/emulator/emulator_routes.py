@@ -38,7 +38,10 @@ class EmulatorRoutes:
         return [
             Route("/emulator", self._state, methods=["GET"]),
             Route("/emulator/sent", self._sent_between, methods=["GET"]),
-            Route("/emulator/faults", self._inject_fault, methods=["POST"]),
+            Route("/emulator/faults", self._inject_faults, methods=["POST"]),
+            Route("/emulator/faults", self._list_faults, methods=["GET"]),
+            Route("/emulator/faults", self._end_faults, methods=["DELETE"]),
+            Route("/emulator/faults/{number:int}", self._end_faults, methods=["DELETE"]),
         ]
 
     def state(self) -> dict[str, object]:
@@ -56,6 +59,7 @@ class EmulatorRoutes:
             "finished": self._send_loop.is_finished,
             "clients": len(self._clients.connected),
             "closed": self._clients.closed,
+            "requests": self._faults.requests,
             "sent": self._sent.summary(),
             "late_ms": self._sent.late_ms_percentiles(),
         }
@@ -70,9 +74,24 @@ class EmulatorRoutes:
         except ExchangeError as error:
             return error_response(error)
 
-    async def _inject_fault(self, request: Request) -> Response:
+    async def _inject_faults(self, request: Request) -> Response:
+        """Inject the fault of the body, or all of a list of faults; none if one of them is wrong."""
         try:
-            self._faults.inject(msgspec.json.decode(await request.body(), type=Fault))
+            body = msgspec.json.decode(await request.body(), type=Fault | list[Fault])
+            faults = body if isinstance(body, list) else [body]
+            for fault in faults:
+                self._faults.check(fault)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return error_response(ExchangeError(-1, str(error)))
+        return json_response({"numbers": [self._faults.inject(fault).number for fault in faults]})
+
+    async def _list_faults(self, _request: Request) -> Response:
+        return json_response(self._faults.state())
+
+    async def _end_faults(self, request: Request) -> Response:
+        number = request.path_params.get("number")
+        try:
+            self._faults.end(number)
+        except KeyError:
+            return error_response(ExchangeError(-1, f"no fault has the number {number}", 404))
         return json_response({})

@@ -21,6 +21,7 @@ INVALID_INTERVAL = ExchangeError(-1120, "Invalid interval.")
 TOO_MANY_REQUESTS = ExchangeError(
     -1003, "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.", 429
 )
+BANNED = ExchangeError(-1003, "Way too much request weight used; IP banned until the time of Retry-After.", 418)
 
 
 def missing_parameter(parameter: str) -> ExchangeError:

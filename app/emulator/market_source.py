@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from app.emulator.columns import QuoteColumns, Scale, TradeColumns
 
 AGG_TRADE, TRADE, BOOK_TICKER = "aggTrade", "trade", "bookTicker"
+DEPTH, DEPTH20, KLINE = "depth@100ms", "depth20@100ms", "kline_1s"
+STREAM_KINDS = (AGG_TRADE, TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE)
 
 
 class MarketSourceError(ValueError):
@@ -19,10 +21,21 @@ class Event(NamedTuple):
 
     due_us: int  # epoch µs on the exchange's clock
     symbol: str
-    kind: str  # aggTrade, trade or bookTicker
-    key: int  # trade id or order book update id
+    kind: str  # one of STREAM_KINDS
+    key: int  # trade id, order book update id or a kline's opening time in ms
     stream: str  # btcusdt@aggTrade
     data: bytes
+
+
+Level = tuple[str, str]  # ("28165.47000000", "7.98680000")
+
+
+class Book(NamedTuple):
+    """The order book at one time, best level first, in Binance's decimals."""
+
+    update_id: int
+    bids: list[Level]
+    asks: list[Level]
 
 
 class MarketSource(Protocol):
@@ -60,6 +73,9 @@ class MarketSource(Protocol):
 
     def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
         """Return the best bid and ask at this time (one row); None if there was none yet."""
+
+    def book(self, symbol: str, now_us: int) -> Book | None:
+        """Return the order book at this time; None if none is known."""
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:
         """Compute what these streams need next; called a few times a second, must return within milliseconds."""

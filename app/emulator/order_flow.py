@@ -72,7 +72,7 @@ def simulate_quotes(process: PriceProcess, instrument: Instrument, minute: Simul
     step = np.searchsorted(minute.move_us, offset_us, side="right")
     signal = minute.signal[offset_us // SECOND_US]
     imbalance = np.tanh(0.8 * signal + 0.35 * random.standard_normal(count))
-    depth = _order_lots(instrument) * DEPTH_ORDERS * np.exp(0.3 * random.standard_normal(count))
+    depth = median_order_lots(instrument) * DEPTH_ORDERS * np.exp(0.3 * random.standard_normal(count))
     return QuoteColumns(
         update_ids=minute.index * UPDATE_IDS_PER_MINUTE + np.arange(count),
         due_us=minute.start_us + offset_us,
@@ -105,7 +105,7 @@ def _trades(
     """Return the minute's trades, `count` of them, ids from `first_id` on."""
     offset_us, buys = _arrivals(random, minute.signal, count)
     step = np.searchsorted(minute.move_us, offset_us, side="right")
-    lots = 1 + (_order_lots(instrument) * np.exp(1.3 * random.standard_normal(count))).astype(np.int64)
+    lots = 1 + (median_order_lots(instrument) * np.exp(1.3 * random.standard_normal(count))).astype(np.int64)
     due_us = minute.start_us + offset_us
     return TradeColumns(
         ids=np.arange(first_id, first_id + count),
@@ -138,5 +138,6 @@ def _arrivals(random: np.random.Generator, signal: Floats, count: int) -> tuple[
     return offset_us[order], np.concatenate(all_buys)[order]
 
 
-def _order_lots(instrument: Instrument) -> float:
+def median_order_lots(instrument: Instrument) -> float:
+    """Return the median size of a trade."""
     return max(2.0, ORDER_USDT / instrument.first_price * 10.0**instrument.scale.qty_decimals)

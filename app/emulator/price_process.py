@@ -35,7 +35,7 @@ EPOCH_S = 1_704_067_200  # 2024-01-01T00:00:00Z
 HOUR_S = 3600
 WEEK_HOURS = 168
 YEAR_HOURS = 8760
-ANCHORS, SECONDS, FLOW, QUOTES = range(4)  # purposes, each with a random generator of its own
+ANCHORS, SECONDS, FLOW, QUOTES, BOOK = range(5)  # purposes, each with a random generator of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from app.emulator.columns import Ints, QuoteColumns, Scale, TradeColumns, empty_trades
-from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, TRADE, Event
 from app.emulator.payloads import stream_name
+from app.emulator.recorded_book import BookMessage, RecordedDiff, RecordedSnapshot
+from app.emulator.recorded_messages import RecordedKline, RecordedQuote, RecordedTrade
+from app.emulator.recorder_clock import RecorderClock
 from app.emulator.recording_file import MalformedLine, RecordedMessage, read_lines
 from app.logs import logger
 
 MAX_MALFORMED_KEPT = 100
-Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?$")]
-Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
-Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,20}$")]
 log = logger("exchange")
-
-
-class RecordedTrade(msgspec.Struct):
-    """A `trade` or an `aggTrade`; the id is `t` in the one, `a` in the other (where a `trade` has an order number)."""
-
-    e: str
-    E: Whole
-    s: Symbol
-    p: Number
-    q: Number
-    T: Whole
-    m: bool
-    t: Whole | None = None
-    a: Whole | None = None
-
-
-class RecordedQuote(msgspec.Struct):
-    """A `bookTicker`."""
-
-    u: Whole
-    s: Symbol
-    b: Number
-    B: Number
-    a: Number
-    A: Number
 
 
 @dataclass(slots=True)
@@ -57,6 +32,8 @@ class RecordedData:
     scales: dict[str, Scale] = field(default_factory=dict)
     trades: dict[str, TradeColumns] = field(default_factory=dict)  # by trade time
     quotes: dict[str, QuoteColumns] = field(default_factory=dict)  # by receive time
+    books: dict[str, list[BookMessage]] = field(default_factory=dict)  # by receive time
+    clocks: list[RecorderClock] = field(default_factory=list)  # by file
     malformed: list[MalformedLine] = field(default_factory=list)  # the first ones
     malformed_count: int = 0
     not_served: Counter[str] = field(default_factory=Counter)  # by kind of stream
@@ -71,11 +48,17 @@ def load_recordings(paths: Sequence[Path]) -> RecordedData:
     """
     recorded, builder = RecordedData(), _Builder()
     for path in paths:
+        builder.begin(path)
         for line in read_lines(path):
             malformed = line if isinstance(line, MalformedLine) else builder.add(line, recorded.not_served)
             if malformed:
                 _skip(recorded, malformed)
+        for malformed in builder.end():
+            _skip(recorded, malformed)
     builder.build(recorded)
+    for clock in recorded.clocks:
+        if behind := clock.behind_reason():
+            log.warning("recorder's clock ran behind the exchange's", file=clock.file, reason=behind)
     return recorded
 
 
@@ -95,15 +78,41 @@ class _Builder:
         ] = {}  # once each, whatever files overlap
         self.agg_trades: dict[tuple[str, int], tuple[RecordedMessage, RecordedTrade]] = {}
         self.quotes: list[tuple[RecordedMessage, RecordedQuote]] = []
+        self.others: list[Event] = []  # books and klines, served as they came
+        self.books: defaultdict[str, list[BookMessage]] = defaultdict(list)
+        self.tops: defaultdict[str, list[BookMessage]] = defaultdict(list)
+        self.clocks: list[RecorderClock] = []
+        self._snapshots: list[RecordedMessage] = []  # of this file, without a symbol
+        self._symbols: set[str] = set()  # of this file
+
+    def begin(self, path: Path) -> None:
+        """Begin a file."""
+        self.clocks.append(RecorderClock(path.name))
+        self._snapshots, self._symbols = [], set()
+
+    def end(self) -> list[MalformedLine]:
+        """End a file: its snapshots belong to its only symbol."""
+        if len(self._symbols) != 1:
+            reason = "a snapshot of the book without a symbol, in a file of several"
+            return [MalformedLine(message.location, reason) for message in self._snapshots]
+        for message in self._snapshots:
+            self.books[next(iter(self._symbols))].append(BookMessage(message.received_us, message.data, True))
+        return []
 
     def add(self, message: RecordedMessage, not_served: Counter[str]) -> MalformedLine | None:
-        kind = message.stream.partition("@")[2]
+        name, _, kind = message.stream.partition("@")
+        self._symbols |= {name.upper()} - {""}
         try:
-            if kind == BOOK_TICKER:
+            if not message.stream:
+                msgspec.json.decode(message.data, type=RecordedSnapshot)
+                self._snapshots.append(message)
+            elif kind == BOOK_TICKER:
                 quote = msgspec.json.decode(message.data, type=RecordedQuote)
                 self.quotes.append((message, quote))
             elif kind in {TRADE, AGG_TRADE}:
                 self._add_trade(message, kind)
+            elif kind in {DEPTH, DEPTH20, KLINE}:
+                self._add_other(message, name.upper(), kind)
             else:
                 not_served[kind] += 1
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -115,7 +124,22 @@ class _Builder:
         key = trade.t if kind == TRADE else trade.a
         if key is None:
             raise ValueError("a trade without id")
+        self.clocks[-1].update(message.received_us, trade.E)
         (self.trades if kind == TRADE else self.agg_trades).setdefault((trade.s, key), (message, trade))
+
+    def _add_other(self, message: RecordedMessage, symbol: str, kind: str) -> None:
+        if kind == DEPTH:
+            diff = msgspec.json.decode(message.data, type=RecordedDiff)
+            self.clocks[-1].update(message.received_us, diff.E)
+            self.books[diff.s].append(BookMessage(message.received_us, message.data, False))
+            self.others.append(_event(message, diff.s, kind, diff.u, message.data))
+        elif kind == KLINE:
+            kline = msgspec.json.decode(message.data, type=RecordedKline)
+            self.others.append(_event(message, kline.s, kind, kline.k.t, message.data))
+        else:
+            top = msgspec.json.decode(message.data, type=RecordedSnapshot)
+            self.tops[symbol].append(BookMessage(message.received_us, message.data, is_snapshot=True))
+            self.others.append(_event(message, symbol, kind, top.last_update_id, message.data))
 
     def build(self, recorded: RecordedData) -> None:
         """Turn the decoded messages into events and columns."""
@@ -127,8 +151,13 @@ class _Builder:
             recorded.events.append(_event(message, symbol, AGG_TRADE, key, _as_aggregate(message, trade, key)))
         for message, quote in self.quotes:
             recorded.events.append(_event(message, quote.s, BOOK_TICKER, quote.u, message.data))
+        recorded.events += self.others
+        books = dict(self.tops) | dict(self.books)  # where there are differences, they know more than the top 20
+        recorded.books = {symbol: sorted(found, key=lambda one: one.due_us) for symbol, found in books.items()}
+        recorded.clocks = self.clocks
         recorded.events.sort(key=lambda event: event.due_us)
-        for symbol in dict.fromkeys(event.symbol for event in recorded.events):
+        priced = [event.symbol for event in recorded.events if event.kind in {AGG_TRADE, TRADE, BOOK_TICKER}]
+        for symbol in dict.fromkeys(priced or [event.symbol for event in recorded.events]):
             self._columns(recorded, symbol, {key: value for (s, key), value in as_aggregates.items() if s == symbol})
 
     def _columns(

@@ -1,7 +1,8 @@
-"""A market source that replays recordings: trades and quotes at the pace of their receipt.
+"""A market source that replays recordings: trades, quotes and books at the pace of their receipt.
 
 Recorded `trade` messages are served on `@trade` as they came and as `@aggTrade` (a = f = l = trade id), unless the
-symbol's own `aggTrade` was recorded. There is no history before a recording's start.
+symbol's own `aggTrade` was recorded. There is no history before a recording's start. Where
+`@depth20@100ms` or `@kline_1s` was not recorded, it is made of the differences of the book or of the trades.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from app.emulator.book_replay import BookReplay
 from app.emulator.columns import Bools, QuoteColumns, Scale, TradeColumns
-from app.emulator.market_source import Event, MarketSourceError
+from app.emulator.kline_payloads import kline_events
+from app.emulator.market_source import DEPTH20, KLINE, Book, Event, MarketSourceError
+from app.emulator.payloads import stream_name
 from app.emulator.recorded_data import RecordedData, load_recordings
 
 
@@ -24,10 +28,19 @@ class ReplayMarket:
         self.label = label
         self._recorded = recorded
         self._due_us = [event.due_us for event in recorded.events]
+        recorded_streams = {event.stream for event in recorded.events}
+        self._tops = {  # where the top 20 was not recorded, it is made of the differences
+            stream: BookReplay(symbol, messages)
+            for symbol, messages in recorded.books.items()
+            if (stream := stream_name(symbol, DEPTH20)) not in recorded_streams
+        }
+        self._books = {symbol: BookReplay(symbol, messages) for symbol, messages in recorded.books.items()}
+        self._klines: dict[str, list[Event]] = {}
+        self._recorded_streams = recorded_streams
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Symbols that traded or were quoted, in order of appearance."""
+        """Symbols that traded or were quoted (if none was, those with a book), in order of appearance."""
         return tuple(self._recorded.scales)
 
     @property
@@ -46,12 +59,25 @@ class ReplayMarket:
             "count": recorded.malformed_count,
             "first": [f"{m.location}: {m.reason}" for m in recorded.malformed],
         }
-        return {"events": len(recorded.events), "malformed": malformed, "not_served": dict(recorded.not_served)}
+        details = {"events": len(recorded.events), "malformed": malformed, "not_served": dict(recorded.not_served)}
+        behind = {clock.file: reason for clock in recorded.clocks if (reason := clock.behind_reason())}
+        return details | ({"clock_behind": behind} if behind else {}) | self._about_books()
+
+    def _about_books(self) -> dict[str, object]:
+        """{"books": {"BTCUSDT": "from differences alone: levels that have not changed yet are missing"}}"""
+        alone = "from differences alone: levels that have not changed yet are missing"
+        books = {
+            symbol: "from snapshots" if any(one.is_snapshot for one in messages) else alone
+            for symbol, messages in self._recorded.books.items()
+        }
+        return {"books": books} if books else {}
 
     def events(self, streams: Collection[str], start_us: int, end_us: int) -> list[Event]:
         """Return events of these streams received in [start, end), in the order of receipt."""
         low, high = bisect_left(self._due_us, start_us), bisect_left(self._due_us, end_us)
-        return [event for event in self._recorded.events[low:high] if event.stream in streams]
+        events = [event for event in self._recorded.events[low:high] if event.stream in streams]
+        derived = [event for stream in streams for event in self._derived(stream, start_us, end_us)]
+        return sorted(events + derived, key=lambda event: event.due_us) if derived else events
 
     def past_trades(self, symbol: str, start_ms: int, end_ms: int, *, backward: bool = False) -> Iterator[TradeColumns]:
         """Yield the trades with `start <= T < end` in one piece, by trade time."""
@@ -76,8 +102,31 @@ class ReplayMarket:
         until = int(np.searchsorted(quotes.due_us, now_us))
         return quotes.select(slice(until - 1, until)) if until else None
 
+    def book(self, symbol: str, now_us: int) -> Book | None:
+        """Return the book after the last recorded difference or snapshot before now; None while it is not known."""
+        return self._books[symbol].at(now_us) if symbol in self._books else None
+
     def prepare(self, streams: Collection[str], now_us: int) -> None:
         """Do nothing: the events are in memory already."""
+
+    def _derived(self, stream: str, start_us: int, end_us: int) -> list[Event]:
+        """Return the events of a stream that was not recorded and can be made of others."""
+        if stream in self._tops:
+            return self._tops[stream].events(start_us, end_us)
+        name, _, kind = stream.partition("@")
+        if kind != KLINE or name.upper() not in self.symbols or stream in self._recorded_streams:
+            return []
+        if stream not in self._klines:
+            self._klines[stream] = self._make_klines(name.upper())
+        return [event for event in self._klines[stream] if start_us <= event.due_us < end_us]
+
+    def _make_klines(self, symbol: str) -> list[Event]:
+        trades = self._recorded.trades[symbol]
+        if not len(trades):
+            return []
+        first_ms, last_ms = (int(ms) // 1000 * 1000 for ms in trades.time_ms[[0, -1]])
+        made = kline_events(symbol, self.scale(symbol), trades, first_ms=first_ms, last_ms=last_ms, before=None)
+        return sorted(made, key=lambda event: event.due_us)
 
 
 def replay(files: Sequence[Path | str]) -> ReplayMarket:

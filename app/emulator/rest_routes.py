@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.emulator import history
-from app.emulator.columns import QuoteColumns, Scale
+from app.emulator.columns import QuoteColumns, Scale, TradeColumns, empty_trades
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.errors import (
     INVALID_INTERVAL,
@@ -29,6 +30,7 @@ from app.emulator.query_parameters import limit_of, number_of, symbol_of, symbol
 from app.emulator.request_weight import RequestWeight
 
 Content = Callable[[Request], Awaitable[object]]
+Weight = Callable[[Request], int]
 
 
 class RestRoutes:
@@ -48,13 +50,13 @@ class RestRoutes:
             self._route("klines", 2, self._klines),
             self._route("aggTrades", 4, self._agg_trades),
             self._route("ticker/bookTicker", 2, self._book_ticker),
-            self._route("depth", 5, self._depth),
+            self._route("depth", _depth_weight, self._depth),
         ]
 
-    def _route(self, path: str, weight: int, content: Content) -> Route:
+    def _route(self, path: str, weight: int | Weight, content: Content) -> Route:
         async def endpoint(request: Request) -> Response:
-            refused = self._faults.refusal(request)
-            wait_s = self.weight.spend(weight)
+            refused = await self._faults.before_answer(request)
+            wait_s = self.weight.spend(weight if isinstance(weight, int) else weight(request))
             used = {"X-MBX-USED-WEIGHT": str(self.weight.used), "X-MBX-USED-WEIGHT-1M": str(self.weight.used)}
             if refused is not None:
                 refused.headers.update(used)
@@ -72,10 +74,13 @@ class RestRoutes:
         return {}
 
     async def _time(self, _request: Request) -> object:
-        return {"serverTime": self._clock.now_us() // 1000}
+        return {"serverTime": self._server_time_ms()}
+
+    def _server_time_ms(self) -> int:
+        return self._clock.now_us() // 1000 + self._faults.clock_offset_ms()
 
     async def _exchange_info(self, request: Request) -> object:
-        return exchange_info(self._source, symbols_of(request, self._source), self._clock.now_us() // 1000)
+        return exchange_info(self._source, symbols_of(request, self._source), self._server_time_ms())
 
     async def _klines(self, request: Request) -> object:
         name, interval = symbol_of(request, self._source), request.query_params.get("interval")
@@ -104,7 +109,7 @@ class RestRoutes:
             raise ExchangeError(-1128, "Combination of optional parameters invalid.")
         now_us = self._clock.now_us()
         if from_id is not None:
-            trades = await run_in_threadpool(history.trades_from_id, self._source, name, from_id, rows, now_us)
+            trades = await self._trades_from(name, from_id, rows, now_us)
         else:
             trades = await run_in_threadpool(
                 history.trades_between,
@@ -115,7 +120,15 @@ class RestRoutes:
                 limit=rows,
                 now_us=now_us,
             )
+        trades = replace(trades, ids=self._faults.restarts.shown(name, trades.ids))
         return agg_trade_rows(self._source.scale(name), trades)
+
+    async def _trades_from(self, name: str, from_id: int, rows: int, now_us: int) -> TradeColumns:
+        trades = empty_trades()
+        for market_id in self._faults.restarts.asked(name, from_id):
+            if not len(trades):
+                trades = await run_in_threadpool(history.trades_from_id, self._source, name, market_id, rows, now_us)
+        return trades
 
     async def _book_ticker(self, request: Request) -> object:
         names = symbols_of(request, self._source)
@@ -125,9 +138,18 @@ class RestRoutes:
 
     async def _depth(self, request: Request) -> object:
         name = symbol_of(request, self._source)
-        limit_of(request, default=100, at_most=5000)
-        quote = self._source.quote(name, self._clock.now_us())
-        return _top_of_book(self._source.scale(name), quote)
+        limit, now_us = limit_of(request, default=100, at_most=5000), self._clock.now_us()
+        book = await run_in_threadpool(self._source.book, name, now_us)
+        if book is None:
+            return _top_of_book(self._source.scale(name), self._source.quote(name, now_us))
+        return {"lastUpdateId": book.update_id, "bids": book.bids[:limit], "asks": book.asks[:limit]}
+
+
+def _depth_weight(request: Request) -> int:
+    """5 for up to 100 levels, 25 for 500, 50 for 1,000, 250 for 5,000."""
+    text = request.query_params.get("limit", "100")
+    limit = int(text) if text.isdecimal() else 100
+    return next((weight for levels, weight in ((100, 5), (500, 25), (1000, 50)) if limit <= levels), 250)
 
 
 def _ticker(name: str, scale: Scale, quote: QuoteColumns | None) -> dict[str, str]:
@@ -143,7 +165,7 @@ def _ticker(name: str, scale: Scale, quote: QuoteColumns | None) -> dict[str, st
 
 
 def _top_of_book(scale: Scale, quote: QuoteColumns | None) -> dict[str, object]:
-    """Return the best level of each side, the only one the source knows."""
+    """Return the best level of each side: a source without a book knows no other."""
     if quote is None:
         return {"lastUpdateId": 0, "bids": [], "asks": []}
     bid_ticks, bid_lots, ask_ticks, ask_lots = _best_levels(quote)

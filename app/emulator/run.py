@@ -6,9 +6,11 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from app.emulator.market_source import MarketSource, MarketSourceError
 from app.emulator.replay import replay
+from app.emulator.scenario import read_scenario
 from app.emulator.server import Exchange, serve
 from app.emulator.synthetic import synthetic
 
@@ -26,13 +28,17 @@ def run(
     hold: bool | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
+    scenario: Path | None = None,
+    record: Path | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0, or 2 after one line on standard error that says why."""
     try:
         if synthetic_seed is None and not replay_files:
             synthetic_seed = DEFAULT_SEED
         source = _source(synthetic_seed, replay_files, symbols, martingale=martingale, ticks_per_s=ticks_per_s)
-        asyncio.run(serve(source, host=host, port=port, speed=speed, hold=hold, ready=_announce))
+        faults = read_scenario(scenario) if scenario else ()
+        options: dict[str, Any] = {"host": host, "port": port, "speed": speed, "hold": hold}
+        asyncio.run(serve(source, **options, scenario=faults, record=record, ready=_announce))
     except MarketSourceError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from app.emulator.active_fault import Outgoing
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.fault_injection import FaultInjector
 from app.emulator.market_source import Event, MarketSource
 from app.emulator.sent_log import SentLog
+from app.emulator.sent_recorder import SentRecorder
 from app.emulator.subscribers import Subscribers
 
 AHEAD_US = 250_000  # events are made at least this far ahead, in exchange time …
@@ -22,10 +24,16 @@ class SendLoop:
     """Everything due before `_sent_until_us` was sent; `_waiting` holds the next events, until `_made_until_us`."""
 
     def __init__(
-        self, source: MarketSource, clock: EmulatorClock, clients: Subscribers, faults: FaultInjector, sent: SentLog
+        self,
+        source: MarketSource,
+        clock: EmulatorClock,
+        clients: Subscribers,
+        faults: FaultInjector,
+        sent: SentLog,
+        recorder: SentRecorder | None = None,
     ) -> None:
         self._source, self._clock, self._clients = source, clock, clients
-        self._faults, self._sent = faults, sent
+        self._faults, self._sent, self._recorder = faults, sent, recorder
         self._ahead_us = int(max(AHEAD_US, AHEAD_WALL_US * clock.speed))
         self._waiting: deque[Event] = deque()
         self._version = 0  # counts resets, so that events made for older subscriptions are not sent
@@ -64,24 +72,44 @@ class SendLoop:
     async def _make(self, now_us: int) -> None:
         start_us, until_us, version = self._made_until_us, now_us + 2 * self._ahead_us, self._version
         events: list[Event] = []
-        if subscribed := frozenset(self._clients.subscribed):
+        if wanted := self._wanted():
             # In a thread: the first events of a thousand symbols take seconds, and REST must answer meanwhile.
-            events = await asyncio.to_thread(self._source.events, subscribed, start_us, until_us)
+            events = await asyncio.to_thread(self._source.events, wanted, start_us, until_us)
         if version == self._version:
             self._waiting.extend(events)
             self._made_until_us = until_us
-            await asyncio.to_thread(self._source.prepare, subscribed, now_us)
+            await asyncio.to_thread(self._source.prepare, wanted, now_us)
+
+    def _wanted(self) -> frozenset[str]:
+        """Return the streams that somebody reads, and those that are recorded."""
+        subscribed = frozenset(self._clients.subscribed)
+        return subscribed | self._recorder.streams if self._recorder else subscribed
 
     async def _send_events(self) -> None:
         while True:
             now_us = self._clock.now_us()
             for event in self._pop_due(now_us):
                 late_ms = (now_us - event.due_us) / 1000 / self._clock.speed
-                for outgoing in self._faults.outgoing(event):
-                    if self._clients.enqueue(outgoing):
-                        self._sent.add(outgoing, late_ms)
+                self._send_released()  # before this event, which came later
+                if outgoing := self._faults.outgoing(event):
+                    self._send(outgoing, late_ms)
+            self._send_released()
             self._clients.flush()
+            if self._recorder:
+                self._recorder.flush_if_due()
             await asyncio.sleep(self._sleep_s())
+
+    def _send_released(self) -> None:
+        for outgoing in self._faults.released():
+            self._send(outgoing, 0.0)
+
+    def _send(self, outgoing: Outgoing, late_ms: float) -> None:
+        """Send an event as often as its faults say; the log has what a client got."""
+        has_clients = self._clients.enqueue(outgoing.event, outgoing.copies)
+        if has_clients and outgoing.copies:
+            self._sent.add(outgoing.event, late_ms)
+        if self._recorder:
+            self._recorder.add(outgoing, has_clients=has_clients)
 
     def _pop_due(self, now_us: int) -> list[Event]:
         """Remove and return what is due, about BATCH events at most; events of one instant are never split."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
 
+KEPT_KINDS = {AGG_TRADE, TRADE, BOOK_TICKER}  # books are counted alone: one is as large as ten trades
 MAX_EVENTS_KEPT = 200_000  # events of all streams together: about 60 MB
 
 
@@ -40,7 +41,8 @@ class SentLog:
         """Record an event that was sent to at least one client, `late_ms` wall ms after it was due."""
         stream = self.streams.get(event.stream)
         if stream is None:
-            stream = self.streams[event.stream] = SentStream(deque(maxlen=self.kept_per_stream), first_id=event.key)
+            kept = self.kept_per_stream if event.kind in KEPT_KINDS else 0
+            stream = self.streams[event.stream] = SentStream(deque(maxlen=kept), first_id=event.key)
         stream.recent.append(event)
         stream.count += 1
         stream.last_id = event.key

@@ -9,6 +9,7 @@ from collections import deque
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from app.emulator.fault_injection import FaultInjector
 from app.emulator.subscribers import Subscriber, Subscribers
 from app.emulator.subscription_messages import MAX_STREAMS, reply
 
@@ -19,8 +20,8 @@ POLICY_VIOLATION = 1008
 class StreamRoutes:
     """WebSocket routes; a connection ends after `life_s` wall seconds, as on Binance after a day."""
 
-    def __init__(self, clients: Subscribers, life_s: float) -> None:
-        self._clients = clients
+    def __init__(self, clients: Subscribers, faults: FaultInjector, life_s: float) -> None:
+        self._clients, self._faults = clients, faults
         self._life_s = life_s
 
     def routes(self) -> list[BaseRoute]:
@@ -44,9 +45,13 @@ class StreamRoutes:
         if len(names) > MAX_STREAMS:
             await websocket.close(POLICY_VIOLATION)
             return
+        if refusal := self._faults.handshake_refusal(names):
+            await websocket.send_denial_response(refusal)
+            return
         await websocket.accept()
         client = Subscriber(websocket.state.connection, combined)
         self._clients.add(client, names)
+        self._faults.connected(client)
         ending = asyncio.get_running_loop().call_later(self._life_s, self._end, client, "lifetime", 1000, "24 hours")
         try:
             await self._answer_messages(websocket, client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Subscriber:
     combined: bool
     streams: dict[str, None] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)
+    connected_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -78,17 +80,21 @@ class Subscribers:
         self.unsubscribe(client, list(client.streams))
         self.connected.discard(client)
 
-    def enqueue(self, event: Event) -> bool:
-        """Queue an event for its subscribers until the next `flush`; False if there are none."""
-        wrapped: bytes | None = None
+    def enqueue(self, event: Event, copies: int = 1) -> bool:
+        """Queue an event for its subscribers until the next `flush`, `copies` times; False if there are none."""
         subscribers = self._by_stream.get(event.stream, ())
+        for _ in range(copies):
+            self._enqueue(event, subscribers)
+        return bool(subscribers)
+
+    def _enqueue(self, event: Event, subscribers: Iterable[Subscriber]) -> None:
+        wrapped: bytes | None = None
         for client in subscribers:
             if client.combined:
                 wrapped = wrapped or combined_payload(event)
                 client.pending.append(wrapped)
             else:
                 client.pending.append(event.data)
-        return bool(subscribers)
 
     def flush(self) -> None:
         """Write what is queued; the connection of a client that does not keep up is ended."""
@@ -100,8 +106,7 @@ class Subscribers:
                     self.closed["slow"] += 1
                     log.warning("slow client disconnected", streams=len(client.streams))
 
-    def abort_all(self) -> None:
-        """End every connection without a closing handshake."""
-        self.closed["fault"] += len(self.connected)
-        for client in list(self.connected):
-            client.connection.abort()
+    def abort(self, client: Subscriber) -> None:
+        """End a connection without a closing handshake."""
+        self.closed["fault"] += 1
+        client.connection.abort()

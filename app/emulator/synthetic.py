@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from app.emulator import order_flow
-from app.emulator.columns import Floats, Ints, QuoteColumns, Scale, TradeColumns
+from app.emulator.columns import Floats, Ints, QuoteColumns, Scale, TradeColumns, concatenate
 from app.emulator.instruments import Instrument, instruments
-from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, TRADE, Event
+from app.emulator.kline_payloads import kline_events
+from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, STREAM_KINDS, Book, Event
 from app.emulator.order_flow import MINUTE_US, SimulatedMinute
 from app.emulator.payloads import agg_trade_events, quote_events, trade_events
 from app.emulator.price_process import EPOCH_S, HOUR_S, PriceProcess, SimulatedHour, hour_of_trade, simulate_hour
+from app.emulator.synthetic_books import SyntheticBooks
 
 MINUTE_MS = 60_000
 FIRST_MINUTE = EPOCH_S // 60
@@ -38,6 +40,7 @@ class SyntheticMarket:
         self._live_minute: Callable[[str, int], SimulatedMinute] = lru_cache(3 * many)(self._make_minute)
         self._live_quotes: Callable[[str, int], QuoteColumns] = lru_cache(3 * many)(self._make_quotes)
         self._past_minute: Callable[[str, int], SimulatedMinute] = lru_cache(256)(self._make_minute)
+        self._books = SyntheticBooks(process, self._instruments, self._live_minute, self._live_quotes)
         self._prepared: dict[str, int] = {}
 
     @property
@@ -69,7 +72,7 @@ class SyntheticMarket:
         events: list[Event] = []
         for stream in streams:
             name, _, kind = stream.partition("@")
-            if name.upper() in self._instruments and kind in {AGG_TRADE, TRADE, BOOK_TICKER}:
+            if name.upper() in self._instruments and kind in STREAM_KINDS:
                 events += self._events_of(name.upper(), kind, start_us, end_us)
         events.sort(key=lambda event: event.due_us)
         return events
@@ -104,6 +107,10 @@ class SyntheticMarket:
             if until:
                 return quotes.select(slice(until - 1, until))
         return None
+
+    def book(self, symbol: str, now_us: int) -> Book | None:
+        """Return the order book after the last quote before now; None before 2024-01-01."""
+        return self._books.book(symbol, now_us)
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:
         """Compute the next minute's trades and quotes in advance, a few symbols at each call."""
@@ -142,6 +149,10 @@ class SyntheticMarket:
     def _events_of(self, symbol: str, kind: str, start_us: int, end_us: int) -> list[Event]:
         events: list[Event] = []
         scale = self.scale(symbol)
+        if kind in {DEPTH, DEPTH20}:
+            return self._books.events(symbol, kind, start_us, end_us)
+        if kind == KLINE:
+            return self._klines(symbol, scale, start_us, end_us)
         for minute in range(max(FIRST_MINUTE, start_us // MINUTE_US), (end_us - 1) // MINUTE_US + 1):
             if kind == BOOK_TICKER:
                 events += quote_events(symbol, scale, _due(self._live_quotes(symbol, minute), start_us, end_us))
@@ -149,6 +160,18 @@ class SyntheticMarket:
                 trades = _due(self._live_minute(symbol, minute).trades, start_us, end_us)
                 events += (agg_trade_events if kind == AGG_TRADE else trade_events)(symbol, scale, trades)
         return events
+
+    def _klines(self, symbol: str, scale: Scale, start_us: int, end_us: int) -> list[Event]:
+        """Return the klines of the seconds that end in [start, end)."""
+        first_s, last_s = -(-start_us // 1_000_000) - 1, -(-end_us // 1_000_000) - 2
+        minutes = range(max(FIRST_MINUTE, first_s // 60 - 1), last_s // 60 + 1)
+        if last_s < max(first_s, EPOCH_S):
+            return []
+        trades = concatenate([self._live_minute(symbol, minute).trades for minute in minutes])
+        earlier = int(np.searchsorted(trades.time_ms, first_s * 1000))
+        before = int(trades.ticks[earlier - 1]) if earlier else None
+        trades = trades.select(slice(earlier, int(np.searchsorted(trades.time_ms, (last_s + 1) * 1000))))
+        return list(kline_events(symbol, scale, trades, first_ms=first_s * 1000, last_ms=last_s * 1000, before=before))
 
     def _make_hour(self, symbol: str, index: int) -> SimulatedHour:
         return simulate_hour(self.process, self._instruments[symbol], index)

@@ -7,13 +7,16 @@
   each client, awaits every write, hides how much is unsent, and its close waits for a client that reads nothing.
   Without it one message costs one encoding per client (python-websockets/websockets#931 asked for the same), and a
   stalled client cannot be closed.
+* `gated` overrides `data_received` of the HTTP protocol. ASGI sees a request only when it is parsed and must answer it;
+  without it the emulator could neither keep silent nor cut a connection off. Used there alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
@@ -85,3 +88,23 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def _flush(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
+
+
+def gated(gate: Callable[[bytes], str]) -> type[HttpToolsProtocol]:
+    """Return an HTTP protocol that asks `gate` about each request: `pass`, `drop` (no answer ever) or `abort` it.
+
+    The gate gets the bytes that arrived, which begin with the request line: b"GET /api/v3/ping HTTP/1.1".
+    """
+
+    class GatedHttpProtocol(HttpToolsProtocol):
+        is_dropped = False
+
+        def data_received(self, data: bytes) -> None:
+            verdict = "drop" if self.is_dropped else gate(data)
+            self.is_dropped = verdict == "drop"
+            if verdict == "pass":
+                super().data_received(data)
+            elif verdict == "abort":
+                self.transport.abort()
+
+    return GatedHttpProtocol

@@ -20,11 +20,29 @@ QUOTE = (
 )
 
 
-def test_timestamps_may_be_in_microseconds_or_seconds(tmp_path: Path) -> None:
-    """A timestamp in µs and one in seconds give the same receive time."""
+@pytest.mark.parametrize(
+    "timestamp",
+    ["1680652800.004107:", "1680652800.004107", "1680652800004.107", "1680652800004107", "1680652800004107999"],
+)
+def test_receive_times_may_be_in_any_unit(tmp_path: Path, timestamp: str) -> None:
+    """Seconds, ms, µs and ns, told apart by their size, give the same receive time; the market is served."""
+    file = tmp_path / "recording.txt"
+    file.write_text(f"{timestamp} {QUOTE}\n" * 3)
+    assert [m.received_us for m in read_lines(file) if isinstance(m, RecordedMessage)] == [1680652800004107] * 3
+    assert replay([file]).span_us[0] == 1680652800004107
+
+
+def test_a_file_of_two_units_is_refused_and_a_single_line_skipped(tmp_path: Path) -> None:
+    """Which of them counts is not for us to guess; one odd line among many is not a message."""
     file = tmp_path / "mixed.txt"
     file.write_text(f"1680652800004107 {QUOTE}\n1680652800.004107: {QUOTE}\n")
-    assert [m.received_us for m in read_lines(file) if isinstance(m, RecordedMessage)] == [1680652800004107] * 2
+    with pytest.raises(
+        MarketSourceError, match=r"mixed.txt: receive times of several units \(1 in µs, 1 in s\); write"
+    ):
+        list(read_lines(file))
+    file.write_text(f"1680652800004107 {QUOTE}\n" * 20 + f"1680652800004107000 {QUOTE}\n")
+    reason = "receive time 1680652800004107000 is in ns, the file's are in µs"
+    assert list(read_lines(file))[20] == MalformedLine("mixed.txt:21", reason)
 
 
 def test_a_gzip_file_is_recognised_by_its_content(tmp_path: Path) -> None:

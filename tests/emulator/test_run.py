@@ -1,14 +1,18 @@
 """The command `btc exchange`."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
+import websockets
 
 from app.emulator import run
+from app.emulator.sent_record import SentRecord
 
 
 async def test_the_process_prints_its_urls_and_ends_on_sigterm() -> None:
@@ -24,6 +28,30 @@ async def test_the_process_prints_its_urls_and_ends_on_sigterm() -> None:
         assert (await client.get(line.split()[-1] + "/api/v3/ping")).json() == {}
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
+
+
+async def test_a_scenario_runs_in_the_process_and_its_record_is_whole_after_sigterm(tmp_path: Path) -> None:
+    """`btc exchange --scenario … --record …`: what a client got is judged from the folder that is left."""
+    scenario, record = tmp_path / "faults.yaml", tmp_path / "record"
+    scenario.write_text("faults:\n  - {fault: duplicate, copies: 3, count: 2}\n")
+    options = ("--ticks-per-s", "300", "--scenario", str(scenario), "--record", str(record))
+    code = "import sys; from app.cli import main; sys.argv[0] = 'btc'; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, "exchange", *options, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    url = (await process.stdout.readline()).decode().split()[-3]
+    async with websockets.connect(url + "ws/btcusdt@aggTrade", proxy=None, max_queue=None) as socket:
+        got = [json.loads(await asyncio.wait_for(socket.recv(), 10))["a"] for _ in range(50)]
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+    rows = SentRecord(record).of("btcusdt@aggTrade")
+    sent = [int(key) for row in rows for key in [row["key"]] * row["copies"]]
+    assert sent[:50] == got
+    verdict = SentRecord(record).verdict(
+        "btcusdt@aggTrade", got, end_us=int(rows["due_us"][rows["key"] == got[-1]][0]) + 1
+    )
+    assert (verdict.missing, verdict.doubled, verdict.unknown) == ([], got[:6:3], [])
 
 
 @pytest.mark.parametrize(

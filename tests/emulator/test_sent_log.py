@@ -2,7 +2,7 @@
 
 import msgspec
 
-from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, Event
+from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH20, Event
 from app.emulator.sent_log import SentLog, events_kept_per_stream
 
 
@@ -17,6 +17,14 @@ def test_counts_go_on_while_recent_events_are_bounded() -> None:
         log.add(event(key, key), late_ms=0.0)
     assert log.summary() == {"BTCUSDT": {AGG_TRADE: {"count": 3, "first_id": 7, "last_id": 9}}}
     assert log.ids("BTCUSDT") == [8, 9]
+
+
+def test_books_are_counted_and_not_kept() -> None:
+    """A hundred symbols with books would fill the memory; the record on disk has them."""
+    log = SentLog()
+    log.add(event(7, 7, DEPTH20), late_ms=0.0)
+    assert log.summary() == {"BTCUSDT": {DEPTH20: {"count": 1, "first_id": 7, "last_id": 7}}}
+    assert log.ids("BTCUSDT", DEPTH20) == []
 
 
 def test_events_are_selected_by_due_time_and_kind() -> None:

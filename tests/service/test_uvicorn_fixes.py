@@ -10,9 +10,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
+from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from app.service.uvicorn_fixes import DirectProtocol, EmbeddedServer
+from app.service.uvicorn_fixes import DirectProtocol, EmbeddedServer, gated
 
 HANDSHAKE = (
     b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -151,3 +152,26 @@ async def test_an_embedded_server_leaves_the_signals_alone_and_counts_its_connec
     writer.close()
     server.should_exit = True
     await asyncio.wait_for(serving, 5)
+
+
+@pytest.mark.parametrize(("verdict", "ends"), [("pass", False), ("drop", False), ("abort", True)])
+async def test_a_gate_sees_each_request_first(verdict: str, ends: bool) -> None:
+    """It lets the request through, swallows it with everything after it, or cuts the connection off."""
+    seen: list[bytes] = []
+
+    def gate(data: bytes) -> str:
+        seen.append(data)
+        return verdict
+
+    config = uvicorn.Config(Starlette(), http=gated(gate), log_config=None)
+    config.load()
+    protocol = gated(gate)(config, ServerState(), {})
+    transport = FakeTransport()
+    protocol.connection_made(transport)
+    request = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+    protocol.data_received(request)
+    protocol.data_received(b"GET")
+    await asyncio.sleep(0.05)
+    assert seen == [request] if verdict == "drop" else seen == [request, b"GET"]
+    assert transport.aborted is ends
+    assert transport.written.startswith(b"HTTP/1.1 404") is (verdict == "pass")
