@@ -18,7 +18,7 @@ from tests.rolling.load import RequestLoad, StreamLoad, running
 WORKER = "bitcoin-forecast-app"
 AWAY_S = 180  # Kafka's absence
 ENOUGH = 6  # cores of the minikube that the values are made for
-# Everything is replaced at once: on two cores, which the clients and the control plane use too, each start takes longer.
+# Everything is replaced at once; on two cores, which clients and control plane use too, each start takes longer.
 MOST_AWAY_S = 10.0 if (os.cpu_count() or 1) >= ENOUGH else 25.0
 ATE = "x = bytearray(240 * 2**20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time; time.sleep(60)"
 EAT = f"""
