@@ -1,9 +1,10 @@
 """A real Prometheus on loopback: scrape jobs as the operator makes them from the chart, and its HTTP API."""
 
 import math
+import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 
 from app.service import ports
 from tests.chart.objects import NAMESPACE, Object, one_of
+from tests.chart.test_observability import OPERATIONS, dashboards
 
 Sample = tuple[dict[str, str], float]
 KEPT = {"sourceLabels": "source_labels", "targetLabel": "target_label"}  # the operator's word → Prometheus' own
@@ -82,20 +84,51 @@ class Prometheus:
         return list(self.get(f"label/{label}/values", **{"match[]": series}))
 
 
+def guides_job() -> dict[str, Any]:
+    """Return the scrape job that the operations guide gives to those without the Prometheus operator."""
+    found = re.search(r"```yaml\n(- job_name.+?)```", OPERATIONS.read_text(), re.DOTALL)
+    assert found
+    (only,) = yaml.safe_load(found[1])
+    return dict(only)
+
+
+def queries(of: Prometheus) -> dict[str, str]:
+    """Return every query of every dashboard by its place, with the variables as Grafana fills them in."""
+    found = {}
+    for name, board in dashboards().items():
+        chosen: dict[str, str] = {}
+        for variable in board["templating"]["list"]:
+            if variable["type"] == "query":
+                (chosen[variable["name"]],) = of.label_values(_filled(variable["query"], chosen))
+        for panel in board["panels"]:
+            for target in panel["targets"]:
+                found[f"{name}, {panel['title']}, {target['refId']}"] = _filled(target["expr"], chosen)
+    return found
+
+
+def _filled(text: str, chosen: dict[str, str]) -> str:
+    for name, value in chosen.items():
+        text = text.replace(f"${name}", value)
+    return text
+
+
 @contextmanager
-def running(binary: str, folder: Path, jobs: list[dict[str, Any]], rules: list[dict[str, Any]]) -> Iterator[Prometheus]:
-    """Run Prometheus with these jobs and rules, both once a second."""
+def running(
+    binary: str, folder: Path, jobs: list[dict[str, Any]], rules: list[dict[str, Any]],
+    *, inside: Sequence[str | Path] = (), address: str = "127.0.0.1",
+) -> Iterator[Prometheus]:  # fmt: skip
+    """Run Prometheus with these jobs and rules, both once a second; `inside` is a command that runs a command."""
     folder.mkdir()
     every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config = {"global": every, "scrape_configs": jobs, "rule_files": ["rules.yaml"]}
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "btc", "rules": rules}]}))
     port = ports.free_port()
-    command = [binary, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
-               f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
+    command = [*inside, binary, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
+               f"--web.listen-address={address}:{port}"]  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    server, deadline = Prometheus(f"http://127.0.0.1:{port}"), time.monotonic() + 30
+    server, deadline = Prometheus(f"http://{address}:{port}"), time.monotonic() + 30
     try:
         while not server.is_ready():
             if process.poll() is not None or time.monotonic() > deadline:

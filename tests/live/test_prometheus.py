@@ -1,6 +1,5 @@
 """A real Prometheus over every process: rules evaluate, a healthy system fires nothing, dashboards show data."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from websockets.sync.client import connect
 
 from app.service import ports
 from benchmarks.processes import NotReadyError, Processes, until
 from tests.chart.objects import pods, render, values_of
-from tests.chart.test_observability import OPERATIONS, dashboards, rules
+from tests.chart.test_observability import rules
 from tests.live import prometheus
 from tests.live.prometheus import Prometheus, meta
 
@@ -97,26 +95,6 @@ def _use(processes: Processes) -> bool:
     return set(statuses) == {200}
 
 
-def _queries(running: Prometheus) -> dict[str, str]:
-    """Return every query of every dashboard by its place, with the variables as Grafana fills them in."""
-    found = {}
-    for name, board in dashboards().items():
-        chosen: dict[str, str] = {}
-        for variable in board["templating"]["list"]:
-            if variable["type"] == "query":
-                (chosen[variable["name"]],) = running.label_values(_filled(variable["query"], chosen))
-        for panel in board["panels"]:
-            for target in panel["targets"]:
-                found[f"{name}, {panel['title']}, {target['refId']}"] = _filled(target["expr"], chosen)
-    return found
-
-
-def _filled(text: str, chosen: dict[str, str]) -> str:
-    for name, value in chosen.items():
-        text = text.replace(f"${name}", value)
-    return text
-
-
 def _wait_until_empty(missing: Any, processes: Processes, what: str) -> None:
     """Wait until nothing is missing; the failure says what is."""
     try:
@@ -134,7 +112,7 @@ def test_every_process_is_scraped_and_every_query_of_every_dashboard_has_data(
     def missing() -> list[str]:
         up = {labels["component"] for labels, value in running.samples('up{namespace="btc",release="btc"}') if value}
         absent = sorted(COMMANDS.keys() - up)
-        return absent or [place for place, query in _queries(running).items() if not running.samples(query)]
+        return absent or [place for place, query in prometheus.queries(running).items() if not running.samples(query)]
 
     _wait_until_empty(missing, processes, "targets that are up, and queries with data")
 
@@ -182,9 +160,7 @@ def test_the_scrape_job_of_the_operations_guide_finds_the_same_with_the_same_lab
     binary: str, tmp_path: Path
 ) -> None:
     """For those without the Prometheus operator."""
-    found = re.search(r"```yaml\n(- job_name.+?)```", OPERATIONS.read_text(), re.DOTALL)
-    assert found
-    (job,) = yaml.safe_load(found[1])
+    job = prometheus.guides_job()
     assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     job["static_configs"] = [{"targets": ["127.0.0.1:9"], "labels": labels} for labels in _discovered()]
     with prometheus.running(binary, tmp_path / "server", [job], rules()) as running:

@@ -37,6 +37,21 @@ class Node(Cluster):
             self._ctr("images", "tag", "--force", loaded, name)
 
     @property
+    def network(self) -> list[str]:
+        """A command that runs a command in the node's network."""
+        return ["nsenter", f"--net=/run/netns/{(self._folder / 'run' / 'node').read_text().strip()}"]
+
+    def logs(self, namespace: str) -> dict[str, list[str]]:
+        """Return what each container of each pod has printed, by `pod/container`."""
+        return {
+            f"{pod['metadata']['name']}/{one['name']}": self.kubectl(
+                "-n", namespace, "logs", pod["metadata"]["name"], "-c", one["name"]
+            ).splitlines()
+            for pod in self.get("pods", namespace)
+            for one in pod["spec"]["containers"]
+        }
+
+    @property
     def address(self) -> str:
         """The node's address, where its node ports are."""
         (node,) = self.get("nodes", "default")

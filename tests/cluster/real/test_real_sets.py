@@ -1,5 +1,6 @@
 """Every ready-made set of values on a real node: it runs, forecasts, passes `helm test`, and ends."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def test_installs_forecasts_is_tested_and_leaves_only_its_claims(node: Node, nam
         before = _names(node, one.namespace)
         one.install()
         assert _of_processes(node.restarts(one.namespace)) == {}
+        assert _not_json(node.logs(one.namespace)) == {}
         one.test()
         _say_what_limits_cost(one)
         one.uninstall()
@@ -29,6 +31,21 @@ def test_installs_forecasts_is_tested_and_leaves_only_its_claims(node: Node, nam
 
 def _of_processes(restarts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in restarts.items() if count}
+
+
+def _not_json(logs: dict[str, list[str]]) -> dict[str, str]:
+    """Return the first line of each container that is not one JSON object."""
+    found: dict[str, str] = {}
+    for container, lines in logs.items():
+        assert lines, f"{container} has printed nothing"
+        for line in lines:
+            try:
+                is_object = isinstance(json.loads(line), dict)
+            except ValueError:
+                is_object = False
+            if not is_object:
+                found.setdefault(container, line)
+    return found
 
 
 def _say_what_limits_cost(one: Release) -> None:
