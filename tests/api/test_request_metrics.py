@@ -24,7 +24,6 @@ async def test_failures_of_what_users_ask_for_have_series_from_the_start(client:
     """Prometheus sees no increase in a series that begins with its first failure."""
     text = (await client.get("/metrics")).text
     assert 'btc_api_requests_total{method="GET",route="/v1/bars",status="503"}' in text
-    assert 'btc_api_requests_total{method="GET",route="/readyz",status="503"}' not in text
 
 
 async def test_apdex_counts_no_probe_and_no_page(client: httpx.AsyncClient) -> None:
