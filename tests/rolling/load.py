@@ -22,7 +22,6 @@ class RequestLoad:
     answered: int = 0
     failed: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
-    pause_s: float = PAUSE_S
 
     async def run(self, address: str, paths: Sequence[str], *, kept: bool) -> None:
         """Request one path after the other, over one kept connection or a new one each time, until cancelled."""
@@ -31,7 +30,7 @@ class RequestLoad:
             while True:
                 for path in paths:
                     await self._request(client, path)
-                    await asyncio.sleep(self.pause_s)
+                    await asyncio.sleep(PAUSE_S)
 
     async def _request(self, client: httpx.AsyncClient, path: str) -> None:
         started_s = asyncio.get_running_loop().time()
