@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.skipif(sys.platfor
 
 
 async def test_rolled_together_every_write_is_acknowledged(tmp_path: Path) -> None:
-    """Each broker waits until no controller is seen away; two replicas are in sync all the time, or a write would fail."""
+    """Each broker waits until no controller is seen away; two replicas are always in sync, or a write would fail."""
     (tmp_path / "home").mkdir()
     try:
         home = kafka_home(tmp_path / "home")
