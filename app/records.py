@@ -13,6 +13,8 @@ import msgspec
 
 Kind = Literal["naive", "ridge", "tensorflow"]
 Role = Literal["champion", "challenger", "baseline", "retired"]
+Stream = Literal["trades", "quotes", "book"]
+GapState = Literal["open", "filled", "lost"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -66,6 +68,26 @@ class TickBatch(Batch, frozen=True, kw_only=True, gc=False):
 
     symbols: dict[str, Ticks]
     late: bool = False  # the whole second was filled after the fact: a takeover, a restart
+
+
+# ── btc.gaps ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Gap(Record, frozen=True, kw_only=True, gc=False):
+    """`btc.gaps`: one hole in a symbol's stream. The newest record of an id counts: the topic is compacted."""
+
+    id: str  # and key: "BTCUSDT-trades-4711", symbol, stream, and the first trade id or epoch second
+    symbol: str
+    partition: int
+    stream: Stream
+    state: GapState
+    reason: str  # skipped, absent, silent, disconnected, …
+    ids: list[tuple[int, int]] = []  # trades: spans of ids still missing, both ends included; lost: those lost
+    from_ms: float  # exchange time of the last event before the hole
+    to_ms: float = 0.0  # exchange time of the first one after it; 0: it lasts
+    opened_ms: float  # exchange time when it was noticed
+    closed_ms: float = 0.0  # exchange time when it was filled or given up; 0: open
+    generation: int = 0  # of the collectors' group: readers refuse a lower one
 
 
 # ── btc.features ──────────────────────────────────────────────────────────────────────────────────────────────

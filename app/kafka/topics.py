@@ -61,6 +61,8 @@ class TopicSpec:
 
 
 TICKS = TopicSpec("ticks", records.TickBatch, 3 * DAY_MS)
+BACKFILL = TopicSpec("backfill", records.TickBatch, 7 * DAY_MS)
+GAPS = TopicSpec("gaps", records.Gap, 30 * DAY_MS, config={"cleanup.policy": "compact,delete"})
 FEATURES = TopicSpec("features", records.FeatureBatch, 7 * DAY_MS)
 PREDICTIONS = TopicSpec("predictions", records.PredictionBatch, 7 * DAY_MS)
 OUTCOMES = TopicSpec("outcomes", records.OutcomeBatch, 7 * DAY_MS)
@@ -68,7 +70,7 @@ MODELS = TopicSpec("models", records.ModelRelease, -1, partitioned=False, config
 STATUS = TopicSpec("status", records.Heartbeat, DAY_MS, partitioned=False)
 DEAD = TopicSpec("dead", records.DeadLetter, 7 * DAY_MS, partitioned=False)
 
-ALL = (TICKS, FEATURES, PREDICTIONS, OUTCOMES, MODELS, STATUS, DEAD)
+ALL = (TICKS, BACKFILL, GAPS, FEATURES, PREDICTIONS, OUTCOMES, MODELS, STATUS, DEAD)
 
 
 @dataclass(frozen=True)
