@@ -100,9 +100,9 @@ async def read_quorum(broker: BrokerConnection) -> Quorum:
     answer = await broker.ask(DescribeQuorumRequest())
     errors = [answer.error_code]
     for _topic, partitions, _tags in answer.topics:
-        for _number, error, leader, _epoch, _end, voters, *_ in partitions:
+        for _number, error, leader, epoch, _end, voters, *_ in partitions:
             if not error:
-                return Quorum.of(leader, [(voter[0], voter[3]) for voter in voters])
+                return Quorum.of(leader, epoch, [(voter[0], voter[3]) for voter in voters])
             errors.append(error)
     code = next(filter(None, errors), UnknownError.errno)
     raise for_code(code)("the controllers are not described")

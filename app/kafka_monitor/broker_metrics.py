@@ -22,7 +22,7 @@ def show_view(broker: str, view: BrokerView | None, before: BrokerView | None) -
     metrics.KAFKA_BROKER_UP.labels(broker).set(view is not None)
     for gauge, found in VIEW.items():
         if view is None:
-            gauge.clear()
+            gauge.remove(broker)
         else:
             gauge.labels(broker).set(len(found(view)))
     if view and before:
@@ -36,7 +36,7 @@ def show_quorum(broker: str, quorum: Quorum | None) -> None:
     if quorum:
         metrics.KAFKA_VOTERS_BEHIND.labels(broker).set(len(quorum.voters_behind))
     else:
-        metrics.KAFKA_VOTERS_BEHIND.clear()
+        metrics.KAFKA_VOTERS_BEHIND.remove(broker)
 
 
 def show_lag(lags: Mapping[tuple[str, str], int]) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-BEHIND_S = 3.0  # a controller that follows has caught up within a second
+BEHIND_S = 1.5  # a controller that follows has caught up within a second; a restart takes two at the least
 
 
 @dataclass(frozen=True)
@@ -100,20 +100,21 @@ def _some(partitions: Sequence[PartitionState]) -> str:
 
 @dataclass(frozen=True)
 class Quorum:
-    """The controllers: the leader's node id (−1: none), and for how many seconds each voter has not caught up."""
+    """The controllers: the leader's node id (−1: none), its epoch, and for how many seconds each voter is behind."""
 
     leader: int
     behind_s: Mapping[int, float]
+    epoch: int = 0  # rises with each election
 
     @classmethod
-    def of(cls, leader: int, caught_up_ms: Iterable[tuple[int, int]]) -> "Quorum":
+    def of(cls, leader: int, epoch: int, caught_up_ms: Iterable[tuple[int, int]]) -> "Quorum":
         """Return the quorum from (voter, when it had caught up by the leader's clock, −1: never)."""
         known = dict(caught_up_ms)
         now_ms = known.get(leader, -1)
         return cls(leader, {
             voter: max(0.0, (now_ms - at_ms) / 1000) if at_ms >= 0 and now_ms >= 0 else math.inf
             for voter, at_ms in known.items()
-        })  # fmt: skip
+        }, epoch)  # fmt: skip
 
     @property
     def voters_behind(self) -> list[int]:

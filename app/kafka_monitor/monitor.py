@@ -31,6 +31,7 @@ class Monitor:
         self._reason = "this broker has not answered yet"
         self._seen_s = self._majority_s = float("-inf")
         self._whole_since_s = float("inf")
+        self._epoch = -1
         self._logged = ("", float("-inf"))
 
     def not_ready_reason(self) -> str:
@@ -63,8 +64,12 @@ class Monitor:
         now_s, self.quorum = self._clock(), quorum
         if quorum is not None and quorum.has_majority():
             self._majority_s = now_s
-        is_whole = quorum is not None and quorum.is_whole()
-        self._whole_since_s = min(self._whole_since_s, now_s) if is_whole else float("inf")
+        if quorum is None or not quorum.is_whole():
+            self._whole_since_s = float("inf")
+        elif quorum.epoch == self._epoch:
+            self._whole_since_s = min(self._whole_since_s, now_s)
+        else:  # an election between two questions: the leader before was away
+            self._whole_since_s, self._epoch = now_s, quorum.epoch
         broker_metrics.show_quorum(self._settings.instance, quorum)
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ from app.settings import Settings
 ALL = frozenset({0, 1, 2})
 WHOLE = Quorum(100, {100: 0.0, 101: 0.2, 102: 0.1})
 ONE_AWAY = Quorum(100, {100: 0.0, 101: 0.2, 102: 9.0})
+ANOTHER_LEADER = Quorum(101, {100: 0.0, 101: 0.0, 102: 0.1}, epoch=1)
 NO_MAJORITY = Quorum(100, {100: 0.0, 101: 9.0, 102: 9.0})
 
 
@@ -82,6 +83,13 @@ def test_controllers_that_are_restarted_with_it_finish_first(cluster: Cluster) -
     assert cluster.monitor.whole_s() < WHOLE_S
     cluster.run(WHOLE_S)
     assert waiting.go_reason()
+
+
+def test_an_election_between_two_questions_is_noticed(cluster: Cluster) -> None:
+    """The leader before has restarted, however quickly: the next controller is about to."""
+    cluster.quorum = ANOTHER_LEADER
+    cluster.run(1)
+    assert WHOLE_S - 1 <= cluster.waits_s() <= WHOLE_S
 
 
 def test_it_waits_no_longer_than_its_bound(cluster: Cluster) -> None:

@@ -101,10 +101,10 @@ def test_controllers_are_whole_when_all_have_caught_up(
     leader: int, caught_up_ms: dict[int, int], behind: list[int], whole: bool, majority: bool
 ) -> None:
     """Each is compared with the leader, by the leader's clock."""
-    quorum = Quorum.of(leader, caught_up_ms.items())
+    quorum = Quorum.of(leader, 1, caught_up_ms.items())
     assert (quorum.voters_behind, quorum.is_whole(), quorum.has_majority()) == (behind, whole, majority)
 
 
 def test_a_controller_that_never_caught_up_is_behind_for_ever() -> None:
     """Its time is −1."""
-    assert Quorum.of(100, {100: 9000, 101: -1}.items()).behind_s == {100: 0.0, 101: math.inf}
+    assert Quorum.of(100, 1, {100: 9000, 101: -1}.items()).behind_s == {100: 0.0, 101: math.inf}

@@ -72,17 +72,19 @@ class Node(Cluster):
                    "-o", f"jsonpath={shown}")  # fmt: skip
         return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
-    def kill(self, namespace: str, component: str) -> None:
-        """Kill the main process of a component with SIGKILL, from outside, and wait until its pod is ready again."""
+    def kill(self, namespace: str, component: str, container: str = "") -> None:
+        """Kill a container's main process (default: the first one's) with SIGKILL, until its pod is ready again."""
         before = self.pod(namespace, component)
-        os.kill(self._process(before), signal.SIGKILL)
+        os.kill(self._process(before, container), signal.SIGKILL)
         name, count = before["metadata"]["name"], restarts(before)
         until(lambda: any(restarts(pod) > count and is_ready(pod) for pod in self.pods(namespace, component)
                           if pod["metadata"]["name"] == name), f"{name} runs again")  # fmt: skip
 
-    def _process(self, pod: Object) -> int:
-        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-        (row,) = [line.split() for line in self._ctr("tasks", "ls").splitlines() if line.startswith(container)]
+    def _process(self, pod: Object, container: str) -> int:
+        statuses = pod["status"]["containerStatuses"]
+        (found, *_) = [one for one in statuses if one["name"] == container] or statuses
+        identity = found["containerID"].removeprefix("containerd://")
+        (row,) = [line.split() for line in self._ctr("tasks", "ls").splitlines() if line.startswith(identity)]
         return int(row[1])
 
     def restarts(self, namespace: str) -> dict[str, int]:
