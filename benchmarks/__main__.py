@@ -44,7 +44,7 @@ def main(
         bool | None, typer.Option("--keep/--no-keep", help="Write results.json and results.md; default: not if quick.")
     ] = None,
 ) -> None:
-    """Measure the speed targets again: an hour and a half, of which `memory` takes one; quick: 15 minutes."""
+    """Measure the speed targets again: an hour and three quarters, of which `memory` takes one; quick: 15 minutes."""
     unknown = sorted(set(only or ()) - set(NAMES))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: known are {', '.join(NAMES)}", param_hint="--only")
