@@ -10,6 +10,7 @@ from aiohttp import ClientTimeout
 from binance import AsyncClient
 from binance.exceptions import BinanceAPIException, BinanceRequestException, ReadLoopClosed
 from binance.ws.reconnecting_websocket import ReconnectingWebsocket
+from websockets.exceptions import ConnectionClosed
 
 REQUEST_ERRORS = (BinanceAPIException, BinanceRequestException)
 REQUEST_TIMEOUT_S = 10.0
@@ -62,6 +63,8 @@ class StreamSocket(ReconnectingWebsocket):  # type: ignore[misc]
       which changes the endpoint and waits with jitter. No upstream issue found.
     - The constructor is called instead of `BinanceSocketManager`, which keeps one socket per path. Without it a
       connection and its successor cannot overlap. No upstream issue found.
+    - `before_reconnect` hands over what was received before the socket closed. Without it the reader sees the closed
+      state first and drops up to `max_queue` frames: trades must be fetched, quotes are lost. No upstream issue found.
     - The keyword arguments reach `websockets.connect` (sammchardy/python-binance#1398, merged). Without them
       `websockets` takes a proxy from the environment and compresses every frame.
     """
@@ -81,6 +84,15 @@ class StreamSocket(ReconnectingWebsocket):  # type: ignore[misc]
     def json_loads(self, msg: str | bytes) -> None:
         """Give a raw frame to `on_frame`; the library's reader gets nothing to queue."""
         self._on_frame(msg)
+
+    async def before_reconnect(self) -> None:
+        """Give the frames that were received and not yet read to `on_frame`; the library drops them."""
+        try:
+            while self.ws is not None:
+                self.json_loads(await self.ws.recv())
+        except ConnectionClosed:
+            pass
+        await super().before_reconnect()
 
     async def error(self) -> str:
         """Wait until the reader fails and return the name of its error.

@@ -65,6 +65,24 @@ async def test_every_raw_frame_reaches_the_callback_and_none_the_queue(monkeypat
     assert received == [f'{{"number":{number}}}' for number in range(FRAMES)]
 
 
+async def test_frames_received_before_the_close_are_not_dropped() -> None:
+    """A loop that was busy finds them and the closed socket at once; the library would look at the socket alone."""
+
+    async def send_and_close(server: websockets.ServerConnection) -> None:
+        for number in range(FRAMES):
+            await server.send(f'{{"number":{number}}}')
+        await server.close()
+
+    received: list[str | bytes] = []
+    async with websockets.serve(send_and_close, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        socket = StreamSocket(f"ws://127.0.0.1:{port}", ["x"], received.append)
+        await socket.connect()
+        await asyncio.wait_for(socket.error(), 10)
+        await socket.close()
+    assert len(received) == FRAMES
+
+
 async def test_a_broken_socket_does_not_connect_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The collector chooses the endpoint and the pause."""
     fake = connects(monkeypatch, breaks=True)
