@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.domain.tick_batcher import TickBatcher
 from app.logs import logger
 from app.metrics import (
@@ -93,7 +93,7 @@ class CollectorMetrics:
         absent = self.progress["missing"] + sum(self._open.values())
         self.progress["completeness"] = 1.0 - absent / max(self._passed, absent, 1)
         if not batch.late:
-            self._observe_delay(wall_ms() - clock.wall_of_ms((batch.second + 1) * 1000))
+            self._observe_delay(steady_ms() - clock.wall_of_ms((batch.second + 1) * 1000))
 
     def _observe_delay(self, delay_ms: float) -> None:
         TICKS_CLOSE_DELAY.observe(max(delay_ms, 0.0) / 1000)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
 from app.collector.collector_metrics import CollectorMetrics
 from app.domain.ticks import Event, Trade
@@ -45,7 +45,7 @@ class MarketData:
     @property
     def recent_since_ms(self) -> float:
         """Exchange time from which on `recent` is complete, except for gaps in the trade ids."""
-        return max(self.started_ms, self.clock.exchange_ms(wall_ms() - RECENT_MS))
+        return max(self.started_ms, self.clock.exchange_ms(steady_ms() - RECENT_MS))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
         """Yield the events of these symbols of the last 30 s, in order of receipt."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event
@@ -59,7 +59,7 @@ class OpenSeconds:
     def due_in_s(self, clock: Clock, grace_ms: float) -> float | None:
         """Return the wall time until the next second closes at the latest; None without a partition."""
         due_ms = min((batcher.due_ms(grace_ms) for batcher in self._batchers.values()), default=None)
-        return None if due_ms is None else (clock.wall_of_ms(due_ms) - wall_ms()) / 1000
+        return None if due_ms is None else (clock.wall_of_ms(due_ms) - steady_ms()) / 1000
 
     def gaps(self) -> Iterator[tuple[TickBatcher, str]]:
         """Yield each symbol with gaps in its trade ids, and its batcher."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
 from app.collector.endpoints import endpoints
 from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
@@ -63,9 +63,9 @@ class RestClient:
         return min(samples, key=lambda sample: sample[0])[1]
 
     async def _sample_clock(self, rate: float) -> tuple[float, Clock]:
-        sent_ms = wall_ms()
+        sent_ms = steady_ms()
         answer = await self._request("get_server_time")
-        round_trip_ms = wall_ms() - sent_ms
+        round_trip_ms = steady_ms() - sent_ms
         # The server's millisecond began half a millisecond ago, on average.
         return round_trip_ms, Clock(server_time_ms(answer) + 0.5, sent_ms + round_trip_ms / 2, rate)
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from aiokafka.errors import KafkaError
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector import collector as module
 from app.collector.collector import Collector, MembershipEndedError
 from app.collector.market_streams import MarketStreams
@@ -38,7 +38,7 @@ class TwoPartitions(Partitions):
 
 def connect(collector: Collector, clock: Clock) -> None:
     """Receive a first frame and the exchange's clock."""
-    collector._market.receive("{}", wall_ms())
+    collector._market.receive("{}", steady_ms())
     collector._market.update_clock(clock)
 
 
@@ -50,7 +50,7 @@ async def test_a_collector_is_ready_with_a_connection_the_exchanges_clock_and_a_
     assert collector.stall_reason() == ""
     monkeypatch.setattr(MarketStreams, "connection_count", 1)
     assert collector.not_ready_reason() == "the exchange's clock is not known yet"
-    connect(collector, Clock(1000.0, wall_ms()))
+    connect(collector, Clock(1000.0, steady_ms()))
     assert collector.not_ready_reason() == "Kafka cannot be used yet"
     collector._partitions = TwoPartitions()
     assert collector.not_ready_reason() == ""
@@ -60,7 +60,7 @@ async def test_a_collector_stalls_when_no_second_of_its_partitions_is_written_fo
     collector: Collector,
 ) -> None:
     """Wall time: a replay at speed 20 has 600 seconds in half a minute."""
-    connect(collector, Clock(3_000_000.0, wall_ms(), 20.0))
+    connect(collector, Clock(3_000_000.0, steady_ms(), 20.0))
     collector.progress["second"] = 3000 - 1 - 31 * 20
     assert collector.stall_reason() == ""  # it fills no partition
     collector._partitions = TwoPartitions()
@@ -73,7 +73,7 @@ async def test_without_kafka_a_collector_does_not_stall_and_after_its_return_it_
     collector: Collector,
 ) -> None:
     """98 s without a second written, all of them without Kafka: a restart would only add a takeover."""
-    connect(collector, Clock(3_000_000.0, wall_ms()))
+    connect(collector, Clock(3_000_000.0, steady_ms()))
     collector._partitions = TwoPartitions()
     collector.progress["second"] = 3000 - 1 - 98
     for answering_s, reason in ((0.0, ""), (29.0, ""), (31.0, "no second was written for 98 s")):

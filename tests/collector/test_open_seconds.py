@@ -1,6 +1,6 @@
 """The open second of every partition that a replica fills."""
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.open_seconds import OpenSeconds
 from app.domain.tick_batcher import TickBatcher
@@ -16,7 +16,7 @@ def trade(trade_id: int, time_ms: int, symbol: str = "BTCUSDT") -> Trade:
 
 def clock_at(exchange_ms: float) -> Clock:
     """Return a clock that shows this time now."""
-    return Clock(exchange_ms, wall_ms())
+    return Clock(exchange_ms, steady_ms())
 
 
 def opened(metrics: CollectorMetrics, **seconds: int) -> OpenSeconds:
