@@ -14,6 +14,12 @@ TICKS_LOST = Counter("btc_ticks_lost_total", "Missing trades that could not be f
 TICKS_LATE = Counter("btc_ticks_late_total", "Trades that arrived after their second was closed.", ["symbol"])
 TICKS_MALFORMED = Counter("btc_ticks_malformed_total", "Frames of the exchange that could not be read.")
 TICKS_RECONNECTS = Counter("btc_ticks_reconnects_total", "Connections to the exchange opened again.", ["reason"])
+TICKS_CLOCK_DOUBTS = Counter(
+    "btc_ticks_clock_doubts_total",
+    "Times at which the exchange's REST time and its trades began to contradict each other, by who is not believed: "
+    "`rest` or `trades`.",
+    ["source"],
+)
 TICKS_SECOND = Gauge("btc_ticks_second", "Newest second written, exchange time.", ["partition"])
 TICKS_CLOSE_DELAY = Histogram(
     "btc_ticks_close_delay_seconds", "From the end of the second to its acknowledged batch.", buckets=LATENCY_S

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
-from app.collector import clock_sync
+from app.collector.clock_sync import ClockSync
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.group_membership import GroupMembership
 from app.collector.market_data import MarketData
@@ -43,7 +43,8 @@ class Collector:
         self._settings, self._kafka_answering_s = settings, kafka_answering_s
         self._metrics = CollectorMetrics()
         self._rest = RestClient(settings.exchange_rest_url)
-        self._market = MarketData(settings, self._metrics, on_event=self._update)
+        self._clock_sync = ClockSync(settings, self._rest)
+        self._market = MarketData(settings, self._metrics, self._update, self._clock_sync.update_trade)
         self._streams = MarketStreams(settings, on_frame=self._market.receive)
         self._partitions: Partitions | None = None  # of the current membership
 
@@ -82,7 +83,7 @@ class Collector:
     async def _run_clock(self) -> None:
         # An emulator's replay waits for its first listener: its clock is undefined before the first frame.
         await self._market.first_frame.wait()
-        await clock_sync.run(self._settings, self._rest, self._market.update_clock)
+        await self._clock_sync.run(self._market.update_clock)
 
     async def _run_memberships(self) -> None:
         await keep_running(

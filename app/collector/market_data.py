@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from app.clock import Clock, steady_ms
 from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
@@ -13,18 +14,26 @@ from app.settings import Settings
 
 RECENT_MS = 30_000.0  # wall time: three sessions of the collectors' group
 MOST_WAITING = 200_000  # frames that may wait for the exchange's clock
+OnTradeTime = Callable[[str, int, float], None]  # symbol, exchange ms, wall ms of the receipt
 
 
 class MarketData:
     """The market data of all symbols, whichever partitions this replica fills; `on_event` gets each event.
 
-    Frames wait until the exchange's clock is known: quotes carry no time and take it from their receipt.
+    Frames wait until the exchange's clock is known: quotes carry no time and take it from their receipt. Meanwhile
+    `on_trade_time` gets the times of trades already, for they may be all that shows the clock.
     """
 
-    def __init__(self, settings: Settings, metrics: CollectorMetrics, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: CollectorMetrics,
+        on_event: Callable[[Event], None],
+        on_trade_time: OnTradeTime = lambda _symbol, _time_ms, _at_ms: None,
+    ) -> None:
         self.first_frame, self.ready = asyncio.Event(), asyncio.Event()  # ready: the clock is known
         self.started_ms = 0.0  # exchange time of the first frame
-        self._metrics, self._on_event = metrics, on_event
+        self._metrics, self._on_event, self._on_trade_time = metrics, on_event, on_trade_time
         self._symbols = frozenset(settings.symbols)
         self._clock: Clock | None = None
         self._transit = TradeDelay()
@@ -64,8 +73,7 @@ class MarketData:
     def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
         """Decode a frame received at a wall time; return whether it announces the end of its connection."""
         if self._clock is None:
-            self._waiting.append((raw, at_wall_ms))
-            self.first_frame.set()
+            self._wait(raw, at_wall_ms)
             return False
         try:
             event = decode(raw, int(self._clock.exchange_ms(at_wall_ms)))
@@ -78,8 +86,18 @@ class MarketData:
             self._publish(event, at_wall_ms, self._clock)
         return False
 
+    def _wait(self, raw: str | bytes, at_wall_ms: float) -> None:
+        self._waiting.append((raw, at_wall_ms))
+        self.first_frame.set()
+        with suppress(MalformedError):  # counted once it is received
+            event = decode(raw, 0)
+            if isinstance(event, Trade) and event.symbol in self._symbols:
+                self._on_trade_time(event.symbol, event.time_ms, at_wall_ms)
+
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
+            if self.ready.is_set():
+                self._on_trade_time(event.symbol, event.time_ms, at_wall_ms)
             self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
         self._recent.append((at_wall_ms, event))
         while self._recent[0][0] < at_wall_ms - RECENT_MS:
