@@ -12,6 +12,7 @@ TICKS_MISSING = Counter("btc_ticks_missing_total", "Trade ids skipped by the str
 TICKS_REFILLED = Counter("btc_ticks_refilled_total", "Missing trades fetched over REST.", ["symbol"])
 TICKS_LOST = Counter("btc_ticks_lost_total", "Missing trades that could not be fetched.", ["symbol"])
 TICKS_LATE = Counter("btc_ticks_late_total", "Trades that arrived after their second was closed.", ["symbol"])
+TICKS_AHEAD = Counter("btc_ticks_ahead_total", "Trades from the future of the exchange's clock.", ["symbol"])
 TICKS_MALFORMED = Counter("btc_ticks_malformed_total", "Frames of the exchange that could not be read.")
 TICKS_RECONNECTS = Counter("btc_ticks_reconnects_total", "Connections to the exchange opened again.", ["reason"])
 TICKS_CLOCK_DOUBTS = Counter(

@@ -9,6 +9,7 @@ from app.clock import Clock, steady_ms
 from app.domain.tick_batcher import TickBatcher
 from app.logs import logger
 from app.metrics import (
+    TICKS_AHEAD,
     TICKS_BATCHES,
     TICKS_CLOSE_DELAY,
     TICKS_LATE,
@@ -23,9 +24,10 @@ from app.metrics import (
 from app.records import TickBatch
 
 COUNTED = (
-    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed"
+    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed",
+    "ahead",
 )  # fmt: skip
-BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_MISSING, TICKS_REFILLED, TICKS_LOST)
+BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_AHEAD, TICKS_MISSING, TICKS_REFILLED, TICKS_LOST)
 log = logger("collector")
 
 
@@ -35,7 +37,7 @@ class CollectorMetrics:
     `progress`: second (newest written), lag_s (wall time since its end), batches, late_batches, trades, quotes,
     late, skipped and refilled (trades), missing (ids that could not be fetched), completeness
     (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its second to the
-    acknowledgement), partitions, connections, malformed.
+    acknowledgement), partitions, connections, malformed, ahead (trades from the future of the exchange's clock).
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,11 @@ class CollectorMetrics:
     def count_repeated(self) -> None:
         """Count an event that was received before, as where two connections overlap."""
         self.progress["repeated"] += 1
+
+    def count_ahead(self, symbol: str) -> None:
+        """Count a trade whose time is in the future of the exchange's clock."""
+        TICKS_AHEAD.labels(symbol).inc()
+        self.progress["ahead"] += 1
 
     def count_refilled(self, trades: int) -> None:
         """Count trades fetched over REST into gaps."""

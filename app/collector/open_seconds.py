@@ -39,10 +39,13 @@ class OpenSeconds:
         batcher = self._batchers.get(self._partition_of[event.symbol])
         if batcher is None:
             return
-        if reason := batcher.implausible_reason(event, clock.exchange_ms()):
+        now_ms = clock.exchange_ms()
+        if reason := batcher.implausible_reason(event, now_ms):
             self._metrics.count_malformed(reason, event)
         elif not batcher.add(event):
             self._metrics.count_repeated()
+        elif batcher.is_ahead(event.time_ms, now_ms):
+            self._metrics.count_ahead(event.symbol)
         elif batcher.has_later_trade:
             self.changed.set()
 

@@ -75,6 +75,16 @@ def test_repeated_and_implausible_events_are_counted() -> None:
     assert (metrics.progress["repeated"], metrics.progress["malformed"]) == (1, 1)
 
 
+def test_a_trade_from_the_future_is_counted_and_closes_nothing() -> None:
+    """A time that is wrong by half a minute, in a frame that can be read."""
+    metrics = CollectorMetrics()
+    open_seconds = opened(metrics, BTCUSDT=100)
+    for event in (trade(1, 100_100), trade(2, 130_100)):
+        open_seconds.update(event, clock_at(100_200.0))
+    assert (metrics.progress["ahead"], metrics.progress["malformed"]) == (1, 0)
+    assert open_seconds.close_due(clock_at(100_900.0), grace_ms=500.0) == []
+
+
 def test_a_removed_partition_is_filled_no_longer() -> None:
     """Its open second is another replica's to close."""
     open_seconds = opened(CollectorMetrics(), BTCUSDT=100, ETHUSDT=100)
