@@ -22,6 +22,9 @@ TICKS_CLOCK_DOUBTS = Counter(
     ["source"],
 )
 TICKS_SECOND = Gauge("btc_ticks_second", "Newest second written, exchange time.", ["partition"])
+TICKS_LAG = Gauge("btc_ticks_lag_seconds", "Wall time for which this collector's slowest partition is not written.")
+TICKS_SILENT = Gauge("btc_ticks_silent_seconds", "Wall time since the newest frame of the exchange.")
+TICKS_FUTURE = Gauge("btc_ticks_future_seconds", "Wall time by which an open second is ahead of the exchange's clock.")
 TICKS_CLOSE_DELAY = Histogram(
     "btc_ticks_close_delay_seconds", "From the end of the second to its acknowledged batch.", buckets=LATENCY_S
 )

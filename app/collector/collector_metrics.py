@@ -34,14 +34,17 @@ log = logger("collector")
 class CollectorMetrics:
     """Sums since the start of the process.
 
-    `progress`: second (newest written), lag_s (wall time since its end), batches, late_batches, trades, quotes,
-    late, skipped and refilled (trades), missing (ids that could not be fetched), completeness
-    (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its second to the
-    acknowledgement), partitions, connections, malformed, ahead (trades from the future of the exchange's clock).
+    `progress`: second (newest written), lag_s (wall time since the newest written second of the slowest partition),
+    silent_s (wall time since the newest frame), ahead_s (wall time by which an open second lies in the future),
+    batches, late_batches, trades, quotes, late, skipped and refilled (trades), missing (ids that could not be
+    fetched), completeness (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its
+    second to the acknowledgement), partitions, connections, malformed, ahead (trades from the future of the exchange's
+    clock).
     """
 
     def __init__(self) -> None:
         self.progress: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
+        self.written: dict[int, int] = {}  # partition → newest second that the brokers acknowledged
         self.delays_ms: deque[float] = deque(maxlen=3600)  # of batches closed in time
         self._passed = 0
         self._open: dict[int, int] = {}  # partition → ids skipped and not yet received
@@ -94,6 +97,7 @@ class CollectorMetrics:
         partition = str(batch.partition)
         TICKS_BATCHES.labels(partition).inc()
         TICKS_SECOND.labels(partition).set(batch.second)
+        self.written[batch.partition] = batch.second
         self.progress["batches"] += 1
         self.progress["late_batches"] += batch.late
         self.progress["second"] = max(self.progress.get("second", 0), batch.second)

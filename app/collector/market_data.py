@@ -33,6 +33,7 @@ class MarketData:
     ) -> None:
         self.first_frame, self.ready = asyncio.Event(), asyncio.Event()  # ready: the clock is known
         self.started_ms = 0.0  # exchange time of the first frame
+        self.received_ms = steady_ms()  # wall time of the newest frame, of the start before the first one
         self._metrics, self._on_event, self._on_trade_time = metrics, on_event, on_trade_time
         self._symbols = frozenset(settings.symbols)
         self._clock: Clock | None = None
@@ -72,6 +73,7 @@ class MarketData:
 
     def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
         """Decode a frame received at a wall time; return whether it announces the end of its connection."""
+        self.received_ms = at_wall_ms
         if self._clock is None:
             self._wait(raw, at_wall_ms)
             return False

@@ -64,6 +64,11 @@ class OpenSeconds:
         due_ms = min((batcher.due_ms(grace_ms) for batcher in self._batchers.values()), default=None)
         return None if due_ms is None else (clock.wall_of_ms(due_ms) - steady_ms()) / 1000
 
+    def ahead_s(self, clock: Clock) -> float:
+        """Return the wall time by which an open second lies in the future, as a topic of another source may; ≥ 0."""
+        newest = max((batcher.second for batcher in self._batchers.values()), default=0)
+        return max((newest - clock.exchange_ms() / 1000) / clock.rate, 0.0)
+
     def gaps(self) -> Iterator[tuple[TickBatcher, str]]:
         """Yield each symbol with gaps in its trade ids, and its batcher."""
         return ((batcher, symbol) for batcher in self._batchers.values() for symbol, _ in batcher.gaps())

@@ -102,3 +102,12 @@ def test_symbols_with_gaps_are_listed_with_their_cutter() -> None:
     for trade_id in (1, 4):
         open_seconds.update(trade(trade_id, 100_100), clock_at(100_200.0))
     assert [(batcher.partition, symbol) for batcher, symbol in open_seconds.gaps()] == [(2, "BTCUSDT")]
+
+
+def test_a_topic_that_holds_seconds_of_the_future_is_seen() -> None:
+    """One partition goes on an hour from now; wall time, also in a replay."""
+    open_seconds = opened(CollectorMetrics(), BTCUSDT=100, ETHUSDT=3700)
+    assert 3599.0 < open_seconds.ahead_s(clock_at(100_000.0)) <= 3600.0
+    assert 179.0 < open_seconds.ahead_s(Clock(100_000.0, steady_ms(), 20.0)) <= 180.0
+    open_seconds.remove(5)
+    assert open_seconds.ahead_s(clock_at(100_500.0)) == 0.0
