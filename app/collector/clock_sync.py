@@ -29,6 +29,8 @@ class ClockSync:
         self._settings, self._rest = settings, rest
         self._estimate = ExchangeClock(settings.speed)
         self._doubt = ""
+        for source in ("rest", "trades"):
+            TICKS_CLOCK_DOUBTS.labels(source)  # begins at 0: Prometheus sees the first one as an increase
 
     def update_trade(self, symbol: str, time_ms: int, at_ms: float) -> None:
         """Learn from a trade of this exchange time, received at this wall time (`steady_ms`)."""
