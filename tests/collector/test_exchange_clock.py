@@ -5,7 +5,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.clock import Clock
@@ -61,6 +61,7 @@ def within(since_ms: float, until_ms: float, error: float) -> Wrong:
     return lambda at_ms: error if since_ms <= at_ms < until_ms else 0.0
 
 
+@settings(max_examples=60, deadline=None)  # the machine may be slow
 @given(
     lead=st.floats(-1e12, 1e12), rate=st.sampled_from([1.0, 20.0]), seed=st.integers(0, 1000),
     rest=st.sampled_from([0.0, HOUR_MS, -HOUR_MS, 300_000.0, -300_000.0]), since_s=st.floats(0.5, 20.0),
