@@ -12,9 +12,19 @@ TICKS_MISSING = Counter("btc_ticks_missing_total", "Trade ids skipped by the str
 TICKS_REFILLED = Counter("btc_ticks_refilled_total", "Missing trades fetched over REST.", ["symbol"])
 TICKS_LOST = Counter("btc_ticks_lost_total", "Missing trades that could not be fetched.", ["symbol"])
 TICKS_LATE = Counter("btc_ticks_late_total", "Trades that arrived after their second was closed.", ["symbol"])
+TICKS_AHEAD = Counter("btc_ticks_ahead_total", "Trades from the future of the exchange's clock.", ["symbol"])
 TICKS_MALFORMED = Counter("btc_ticks_malformed_total", "Frames of the exchange that could not be read.")
 TICKS_RECONNECTS = Counter("btc_ticks_reconnects_total", "Connections to the exchange opened again.", ["reason"])
+TICKS_CLOCK_DOUBTS = Counter(
+    "btc_ticks_clock_doubts_total",
+    "Times at which the exchange's REST time and its trades began to contradict each other, by who is not believed: "
+    "`rest` or `trades`.",
+    ["source"],
+)
 TICKS_SECOND = Gauge("btc_ticks_second", "Newest second written, exchange time.", ["partition"])
+TICKS_LAG = Gauge("btc_ticks_lag_seconds", "Wall time for which this collector's slowest partition is not written.")
+TICKS_SILENT = Gauge("btc_ticks_silent_seconds", "Wall time since the newest frame of the exchange.")
+TICKS_FUTURE = Gauge("btc_ticks_future_seconds", "Wall time by which an open second is ahead of the exchange's clock.")
 TICKS_CLOSE_DELAY = Histogram(
     "btc_ticks_close_delay_seconds", "From the end of the second to its acknowledged batch.", buckets=LATENCY_S
 )

@@ -1,9 +1,12 @@
 """The two clocks."""
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.clock import Clock
+from app.clock import Clock, steady_ms, wall_ms
 
 TIMES = st.floats(min_value=0, max_value=2e12, allow_nan=False)
 
@@ -26,3 +29,19 @@ def test_moving_the_anchor_keeps_the_rate() -> None:
     """A clock that was wrong is set right without changing its speed."""
     moved = Clock(0.0, 0.0, 20.0).re_anchored(500.0, at_wall_ms=10.0)
     assert (moved.exchange_ms(10.0), moved.rate) == (500.0, 20.0)
+
+
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
+def test_a_step_of_the_wall_clock_moves_no_exchange_clock(monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
+    """An hour forwards or back: displayed stamps jump, the exchange's time goes on."""
+    clock, before_ms, true_s = Clock(1000.0, steady_ms()), steady_ms(), time.time
+    monkeypatch.setattr(time, "time", lambda: true_s() + step_s)
+    assert abs(wall_ms() - before_ms - step_s * 1000) < 5000
+    assert 0 <= steady_ms() - before_ms < 5000
+    assert 1000 <= clock.exchange_ms() < 6000
+
+
+def test_a_slewed_clock_runs_a_little_faster_or_slower() -> None:
+    """The nominal rate stays: tolerances are multiples of it."""
+    slewed = Clock(0.0, 0.0, 20.0, slew=-0.01)
+    assert (slewed.exchange_ms(1000.0), slewed.wall_of_ms(19_800.0), slewed.rate) == (19_800.0, 1000.0, 20.0)

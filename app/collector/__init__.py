@@ -1,7 +1,7 @@
 """The collector: market data of the exchange becomes one batch per partition and second in `btc.ticks`.
 
     market_connection ▶ market_streams ▶ market_data ▶ partitions ▶ ticks_log ▶ Kafka
-                            clock_sync ▶      ▲            ▲
+             exchange_clock ▶ clock_sync ▶    ▲            ▲
                                          rest_client   group_membership
 
 Data flows to the right. `collector.Collector` wires the modules, `.importlinter` holds the order of their imports.

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
-from app.collector import clock_sync
+from app.clock import steady_ms
+from app.collector.clock_sync import ClockSync
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.group_membership import GroupMembership
 from app.collector.market_data import MarketData
@@ -23,6 +24,7 @@ from app.collector.ticks_log import TicksLog
 from app.domain.ticks import Event
 from app.kafka import topics
 from app.kafka.topics import TICKS, TopicError
+from app.metrics import TICKS_FUTURE, TICKS_LAG, TICKS_SILENT
 from app.retry import error_reason, keep_running
 from app.service import limits
 from app.settings import Settings
@@ -30,6 +32,8 @@ from app.settings import Settings
 KAFKA_ERRORS = (KafkaError, TopicError, OSError, TimeoutError)
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 SHOW_EVERY_S = 0.5
+SILENT_S = 60.0  # wall time without any frame: connections are replaced before, so the exchange sends nothing
+FUTURE_S = 5.0  # wall time: the exchange's clock is never wrong by so much
 
 
 class MembershipEndedError(Exception):
@@ -43,7 +47,8 @@ class Collector:
         self._settings, self._kafka_answering_s = settings, kafka_answering_s
         self._metrics = CollectorMetrics()
         self._rest = RestClient(settings.exchange_rest_url)
-        self._market = MarketData(settings, self._metrics, on_event=self._update)
+        self._clock_sync = ClockSync(settings, self._rest)
+        self._market = MarketData(settings, self._metrics, self._update, self._clock_sync.update_trade)
         self._streams = MarketStreams(settings, on_frame=self._market.receive)
         self._partitions: Partitions | None = None  # of the current membership
 
@@ -59,12 +64,24 @@ class Collector:
         return f"no second was written for {lag_s:.0f} s" if is_stuck else ""
 
     def not_ready_reason(self) -> str:
-        """Return what it needs to collect and does not have, or "": connection, exchange's clock, membership."""
+        """Return what it needs to collect and does not have, or "": connection, exchange's clock, frames, membership.
+
+        A topic that holds seconds of the future is waited for, and said too.
+        """
         if not self._streams.connection_count:
             return f"the exchange at {self._settings.exchange_ws_url} cannot be reached"
         if not self._market.ready.is_set():
             return "the exchange's clock is not known yet"
-        return "" if self._partitions else "Kafka cannot be used yet"
+        if (silent_s := self._silent_s()) > SILENT_S:
+            return f"the exchange has sent nothing for {silent_s:.0f} s"
+        return self._partitions_reason()
+
+    def _partitions_reason(self) -> str:
+        if not self._partitions:
+            return "Kafka cannot be used yet"
+        ahead_s = self._partitions.ahead_s
+        is_ahead = ahead_s > FUTURE_S
+        return f"btc.ticks is {ahead_s:.0f} s ahead of the exchange's clock" if is_ahead else ""
 
     async def run(self) -> None:
         """Collect until cancelled; then write the complete seconds and leave the group."""
@@ -82,7 +99,7 @@ class Collector:
     async def _run_clock(self) -> None:
         # An emulator's replay waits for its first listener: its clock is undefined before the first frame.
         await self._market.first_frame.wait()
-        await clock_sync.run(self._settings, self._rest, self._market.update_clock)
+        await self._clock_sync.run(self._market.update_clock)
 
     async def _run_memberships(self) -> None:
         await keep_running(
@@ -115,16 +132,25 @@ class Collector:
         while True:
             self.progress["connections"] = self._streams.connection_count
             self.progress["partitions"] = self._partitions.count if self._partitions else 0
-            self.progress["lag_s"] = self._lag_s()
+            self._show_lags()
             await asyncio.sleep(SHOW_EVERY_S)
+
+    def _show_lags(self) -> None:
+        ahead_s = self._partitions.ahead_s if self._partitions and self._market.ready.is_set() else 0.0
+        for name, gauge, value in (
+            ("lag_s", TICKS_LAG, self._lag_s()),
+            ("silent_s", TICKS_SILENT, self._silent_s()),
+            ("ahead_s", TICKS_FUTURE, ahead_s),
+        ):
+            self.progress[name] = value
+            gauge.set(value)
+
+    def _silent_s(self) -> float:
+        return max(steady_ms() - self._market.received_ms, 0.0) / 1000
 
     def _lag_s(self) -> float:
         # A replica without a partition has nothing to be late with.
-        if not (self._partitions and self._partitions.count and self._market.ready.is_set()):
-            return 0.0
-        clock = self._market.clock
-        newest_s = self.progress.get("second", self._market.started_ms / 1000)
-        return max((clock.exchange_ms() / 1000 - newest_s - 1) / clock.rate, 0.0)
+        return self._partitions.lag_s if self._partitions and self._market.ready.is_set() else 0.0
 
 
 def _first_reason(group: BaseExceptionGroup[BaseException]) -> str:

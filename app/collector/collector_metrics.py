@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.domain.tick_batcher import TickBatcher
 from app.logs import logger
 from app.metrics import (
+    TICKS_AHEAD,
     TICKS_BATCHES,
     TICKS_CLOSE_DELAY,
     TICKS_LATE,
@@ -23,23 +24,27 @@ from app.metrics import (
 from app.records import TickBatch
 
 COUNTED = (
-    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed"
+    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed",
+    "ahead",
 )  # fmt: skip
-BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_MISSING, TICKS_REFILLED, TICKS_LOST)
+BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_AHEAD, TICKS_MISSING, TICKS_REFILLED, TICKS_LOST)
 log = logger("collector")
 
 
 class CollectorMetrics:
     """Sums since the start of the process.
 
-    `progress`: second (newest written), lag_s (wall time since its end), batches, late_batches, trades, quotes,
-    late, skipped and refilled (trades), missing (ids that could not be fetched), completeness
-    (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its second to the
-    acknowledgement), partitions, connections, malformed.
+    `progress`: second (newest written), lag_s (wall time since the newest written second of the slowest partition),
+    silent_s (wall time since the newest frame), ahead_s (wall time by which an open second lies in the future),
+    batches, late_batches, trades, quotes, late, skipped and refilled (trades), missing (ids that could not be
+    fetched), completeness (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its
+    second to the acknowledgement), partitions, connections, malformed, ahead (trades from the future of the exchange's
+    clock).
     """
 
     def __init__(self) -> None:
         self.progress: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
+        self.written: dict[int, int] = {}  # partition → newest second that the brokers acknowledged
         self.delays_ms: deque[float] = deque(maxlen=3600)  # of batches closed in time
         self._passed = 0
         self._open: dict[int, int] = {}  # partition → ids skipped and not yet received
@@ -61,6 +66,11 @@ class CollectorMetrics:
     def count_repeated(self) -> None:
         """Count an event that was received before, as where two connections overlap."""
         self.progress["repeated"] += 1
+
+    def count_ahead(self, symbol: str) -> None:
+        """Count a trade whose time is in the future of the exchange's clock."""
+        TICKS_AHEAD.labels(symbol).inc()
+        self.progress["ahead"] += 1
 
     def count_refilled(self, trades: int) -> None:
         """Count trades fetched over REST into gaps."""
@@ -87,13 +97,14 @@ class CollectorMetrics:
         partition = str(batch.partition)
         TICKS_BATCHES.labels(partition).inc()
         TICKS_SECOND.labels(partition).set(batch.second)
+        self.written[batch.partition] = batch.second
         self.progress["batches"] += 1
         self.progress["late_batches"] += batch.late
         self.progress["second"] = max(self.progress.get("second", 0), batch.second)
         absent = self.progress["missing"] + sum(self._open.values())
         self.progress["completeness"] = 1.0 - absent / max(self._passed, absent, 1)
         if not batch.late:
-            self._observe_delay(wall_ms() - clock.wall_of_ms((batch.second + 1) * 1000))
+            self._observe_delay(steady_ms() - clock.wall_of_ms((batch.second + 1) * 1000))
 
     def _observe_delay(self, delay_ms: float) -> None:
         TICKS_CLOSE_DELAY.observe(max(delay_ms, 0.0) / 1000)

@@ -1,13 +1,13 @@
-"""One WebSocket connection to the exchange: raw frames with the wall time of their receipt."""
+"""One WebSocket connection to the exchange: raw frames with the steady time of their receipt."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
-from app.clock import wall_ms
+from app.clock import steady_ms
 from app.collector.python_binance_fixes import StreamSocket
 
-OnFrame = Callable[[str | bytes, float], bool]  # frame, wall ms → true: the exchange will close this connection
+OnFrame = Callable[[str | bytes, float], bool]  # frame, steady ms → true: the exchange will close this connection
 OPEN_TIMEOUT_S = 10.0
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 5.0, 60.0
 GAPS = 50  # a connection without a frame for so many usual gaps counts as lost
@@ -84,7 +84,7 @@ class MarketConnection:
     def _receive(self, raw: str | bytes) -> None:
         self._idle.update(time.monotonic())
         self.first_frame.set()
-        if self._on_frame(raw, wall_ms()):
+        if self._on_frame(raw, steady_ms()):
             self._shutdown_notice.set()
 
     async def _idle_timeout(self) -> str:

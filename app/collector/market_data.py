@@ -3,8 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
 from app.collector.collector_metrics import CollectorMetrics
 from app.domain.ticks import Event, Trade
@@ -13,18 +14,27 @@ from app.settings import Settings
 
 RECENT_MS = 30_000.0  # wall time: three sessions of the collectors' group
 MOST_WAITING = 200_000  # frames that may wait for the exchange's clock
+OnTradeTime = Callable[[str, int, float], None]  # symbol, exchange ms, wall ms of the receipt
 
 
 class MarketData:
     """The market data of all symbols, whichever partitions this replica fills; `on_event` gets each event.
 
-    Frames wait until the exchange's clock is known: quotes carry no time and take it from their receipt.
+    Frames wait until the exchange's clock is known: quotes carry no time and take it from their receipt. Meanwhile
+    `on_trade_time` gets the times of trades already, for they may be all that shows the clock.
     """
 
-    def __init__(self, settings: Settings, metrics: CollectorMetrics, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: CollectorMetrics,
+        on_event: Callable[[Event], None],
+        on_trade_time: OnTradeTime = lambda _symbol, _time_ms, _at_ms: None,
+    ) -> None:
         self.first_frame, self.ready = asyncio.Event(), asyncio.Event()  # ready: the clock is known
         self.started_ms = 0.0  # exchange time of the first frame
-        self._metrics, self._on_event = metrics, on_event
+        self.received_ms = steady_ms()  # wall time of the newest frame, of the start before the first one
+        self._metrics, self._on_event, self._on_trade_time = metrics, on_event, on_trade_time
         self._symbols = frozenset(settings.symbols)
         self._clock: Clock | None = None
         self._transit = TradeDelay()
@@ -45,7 +55,7 @@ class MarketData:
     @property
     def recent_since_ms(self) -> float:
         """Exchange time from which on `recent` is complete, except for gaps in the trade ids."""
-        return max(self.started_ms, self.clock.exchange_ms(wall_ms() - RECENT_MS))
+        return max(self.started_ms, self.clock.exchange_ms(steady_ms() - RECENT_MS))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
         """Yield the events of these symbols of the last 30 s, in order of receipt."""
@@ -63,9 +73,9 @@ class MarketData:
 
     def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
         """Decode a frame received at a wall time; return whether it announces the end of its connection."""
+        self.received_ms = at_wall_ms
         if self._clock is None:
-            self._waiting.append((raw, at_wall_ms))
-            self.first_frame.set()
+            self._wait(raw, at_wall_ms)
             return False
         try:
             event = decode(raw, int(self._clock.exchange_ms(at_wall_ms)))
@@ -78,8 +88,18 @@ class MarketData:
             self._publish(event, at_wall_ms, self._clock)
         return False
 
+    def _wait(self, raw: str | bytes, at_wall_ms: float) -> None:
+        self._waiting.append((raw, at_wall_ms))
+        self.first_frame.set()
+        with suppress(MalformedError):  # counted once it is received
+            event = decode(raw, 0)
+            if isinstance(event, Trade) and event.symbol in self._symbols:
+                self._on_trade_time(event.symbol, event.time_ms, at_wall_ms)
+
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
+            if self.ready.is_set():
+                self._on_trade_time(event.symbol, event.time_ms, at_wall_ms)
             self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
         self._recent.append((at_wall_ms, event))
         while self._recent[0][0] < at_wall_ms - RECENT_MS:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event
@@ -39,10 +39,13 @@ class OpenSeconds:
         batcher = self._batchers.get(self._partition_of[event.symbol])
         if batcher is None:
             return
-        if reason := batcher.implausible_reason(event, clock.exchange_ms()):
+        now_ms = clock.exchange_ms()
+        if reason := batcher.implausible_reason(event, now_ms):
             self._metrics.count_malformed(reason, event)
         elif not batcher.add(event):
             self._metrics.count_repeated()
+        elif batcher.is_ahead(event.time_ms, now_ms):
+            self._metrics.count_ahead(event.symbol)
         elif batcher.has_later_trade:
             self.changed.set()
 
@@ -59,7 +62,12 @@ class OpenSeconds:
     def due_in_s(self, clock: Clock, grace_ms: float) -> float | None:
         """Return the wall time until the next second closes at the latest; None without a partition."""
         due_ms = min((batcher.due_ms(grace_ms) for batcher in self._batchers.values()), default=None)
-        return None if due_ms is None else (clock.wall_of_ms(due_ms) - wall_ms()) / 1000
+        return None if due_ms is None else (clock.wall_of_ms(due_ms) - steady_ms()) / 1000
+
+    def ahead_s(self, clock: Clock) -> float:
+        """Return the wall time by which an open second lies in the future, as a topic of another source may; ≥ 0."""
+        newest = max((batcher.second for batcher in self._batchers.values()), default=0)
+        return max((newest - clock.exchange_ms() / 1000) / clock.rate, 0.0)
 
     def gaps(self) -> Iterator[tuple[TickBatcher, str]]:
         """Yield each symbol with gaps in its trade ids, and its batcher."""

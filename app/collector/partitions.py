@@ -15,6 +15,7 @@ from app.collector.gap_filling import fill_gaps
 from app.collector.group_membership import SESSION_MS, GroupMembership
 from app.collector.market_data import MarketData
 from app.collector.open_seconds import OpenSeconds
+from app.collector.partition_progress import PartitionProgress
 from app.collector.rest_client import RestClient
 from app.collector.takeover import take_over
 from app.collector.ticks_log import TicksLog
@@ -48,6 +49,7 @@ class Partitions:
         self._symbols = topics.by_partition(settings.symbols, settings.partitions)
         partition_of = {symbol: partition for partition, symbols in self._symbols.items() for symbol in symbols}
         self._open = OpenSeconds(partition_of, metrics)
+        self._progress = PartitionProgress(metrics.written)
         self._writer = BatchWriter(ticks_log, market, metrics)
         self._work: dict[tuple[int, str], asyncio.Task[None]] = {}  # a partition's takeover (""), a symbol's gaps
         self._tasks = asyncio.TaskGroup()
@@ -56,6 +58,16 @@ class Partitions:
     def count(self) -> int:
         """How many partitions are filled here."""
         return len(self._open)
+
+    @property
+    def lag_s(self) -> float:
+        """Wall seconds for which the slowest partition assigned has not been written."""
+        return self._progress.lag_s(self._market.clock)
+
+    @property
+    def ahead_s(self) -> float:
+        """Wall seconds by which an open second lies in the future of the exchange's clock."""
+        return self._open.ahead_s(self._market.clock)
 
     def update(self, event: Event) -> None:
         """Add an event to its partition; events of other replicas' partitions are ignored."""
@@ -88,11 +100,13 @@ class Partitions:
 
     async def _assign(self, partitions: set[int]) -> None:
         for partition in partitions & self._symbols.keys():
+            self._progress.assign(partition)
             self._start(partition, "", self._take_over(partition))
 
     async def _revoke(self, partitions: set[int]) -> None:
         for partition in partitions:
             self._open.remove(partition)
+            self._progress.revoke(partition)
         for key in [key for key in self._work if key[0] in partitions]:
             self._work.pop(key).cancel()
         with suppress(TimeoutError):

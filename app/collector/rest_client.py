@@ -11,8 +11,9 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
+from app.collector.clock_readings import ClockReading, best_reading
 from app.collector.endpoints import endpoints
 from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
 from app.domain.ticks import Trade
@@ -22,7 +23,7 @@ from app.retry import error_reason
 ROWS = 1000  # Binance's limit per request
 CONCURRENT_REQUESTS = 4
 MOST_WEIGHT, PAUSE_S = 4800, 10.0  # of Binance's 6,000 a minute: beyond it, pause so long
-SAMPLES = 5  # of the exchange's clock; the one with the shortest round trip counts
+SAMPLES = 5  # readings of the exchange's clock; that with the shortest round trip counts
 REST_ERRORS = (OSError, ClientError, TimeoutError, *REQUEST_ERRORS, MalformedError)
 log = logger("collector")
 
@@ -57,17 +58,16 @@ class RestClient:
         rows = await self._request("get_aggregate_trades", symbol=symbol, fromId=from_id, limit=ROWS)
         return trades_of_rows(symbol, rows)
 
-    async def get_clock(self, rate: float) -> Clock:
+    async def get_clock(self, rate: float) -> ClockReading:
         """Return the exchange's clock, from the shortest of five round trips; raises one of `REST_ERRORS`."""
-        samples = [await self._sample_clock(rate) for _ in range(SAMPLES)]
-        return min(samples, key=lambda sample: sample[0])[1]
+        return best_reading([await self._read_clock(rate) for _ in range(SAMPLES)])
 
-    async def _sample_clock(self, rate: float) -> tuple[float, Clock]:
-        sent_ms = wall_ms()
+    async def _read_clock(self, rate: float) -> ClockReading:
+        sent_ms = steady_ms()
         answer = await self._request("get_server_time")
-        round_trip_ms = wall_ms() - sent_ms
+        error_ms = (steady_ms() - sent_ms) / 2
         # The server's millisecond began half a millisecond ago, on average.
-        return round_trip_ms, Clock(server_time_ms(answer) + 0.5, sent_ms + round_trip_ms / 2, rate)
+        return ClockReading(Clock(server_time_ms(answer) + 0.5, sent_ms + error_ms, rate), error_ms)
 
     async def _request(self, call: str, **arguments: Any) -> Any:
         async with self._slots:

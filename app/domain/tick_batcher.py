@@ -3,7 +3,8 @@
 A second closes when a trade of a later second has arrived, or after a grace period (the usual delay of trades and
 50 ms). Only trades carry the exchange's time: a quote belongs to the clock second it was received in, so it proves
 nothing about trades that have not arrived yet. A trade whose second is closed joins the next batch under its own time
-and is counted in `Ticks.late`.
+and is counted in `Ticks.late`. A trade from the future of the exchange's clock waits for its second; while it is the
+newest one, trades close nothing, for its time may be wrong.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from app.domain.ticks import Event, Quote, Trade, quote_columns, trade_columns
 from app.domain.trade_ids import TradeIds
 from app.records import TickBatch, Ticks
 
-AHEAD_MS = 1000.0  # wall time: a trade this far ahead of the local clock still closes a second
+AHEAD_MS = 50.0  # wall time: a trade this far ahead of the exchange's clock still closes a second
 IMPLAUSIBLE_AHEAD_MS = 60_000.0  # wall time: a trade further in the future is refused
 IMPLAUSIBLE_BACK = 1_000_000  # book updates: an id so much lower is right, and the one before was damaged
 
@@ -70,7 +71,11 @@ class TickBatcher:
         """Return whether the open second may be closed; `exchange_ms`: now by the exchange, `grace_ms`: wall time."""
         if exchange_ms >= self.due_ms(grace_ms):
             return True
-        return self.has_later_trade and exchange_ms >= (self.second + 1) * 1000 - AHEAD_MS * self.rate
+        return self.has_later_trade and not self.is_ahead(self._newest_ms, exchange_ms)
+
+    def is_ahead(self, time_ms: int, exchange_ms: float) -> bool:
+        """Return whether a trade's time is in the future of the exchange's clock."""
+        return time_ms > exchange_ms + AHEAD_MS * self.rate
 
     @property
     def has_later_trade(self) -> bool:

@@ -34,7 +34,7 @@ class EmulatorClock:
         """Return the exchange time, epoch µs."""
         if not self.started.is_set():
             return int(wall_ms() * 1000) if self._start_us is None else self._start_us
-        return int(self._clock.exchange_ms() * 1000)
+        return int(self._clock.exchange_ms(wall_ms()) * 1000)
 
     def wall_s_until(self, exchange_us: int) -> float:
         """Return the wall seconds until the exchange's clock shows this time; never below zero."""

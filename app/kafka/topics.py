@@ -55,6 +55,8 @@ class TopicSpec:
         return {
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            # By default the broker refuses messages of a writer whose clock is an hour ahead.
+            "message.timestamp.type": "LogAppendTime",
             "min.insync.replicas": str(settings.min_insync_replicas),
             **self.config,
         }

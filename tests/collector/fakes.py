@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.group_membership import GroupMembership, OnPartitions
 from app.collector.market_data import MarketData
@@ -90,7 +90,7 @@ def ready_market(
 ) -> MarketData:
     """Return market data whose first frame came now, at NOW_S, at twenty times real time."""
     market = MarketData(settings, metrics, on_event)
-    now_ms = wall_ms()
+    now_ms = steady_ms()
     market.receive("{}", now_ms)
     market.update_clock(Clock(NOW_S * 1000.0, now_ms, SPEED))
     return market

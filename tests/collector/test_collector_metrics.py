@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
@@ -18,7 +18,7 @@ def count(metrics: CollectorMetrics, batcher: TickBatcher, clock: Clock, *, late
 
 def test_completeness_falls_with_a_gap_and_comes_back_when_it_is_filled() -> None:
     """Absent ids of those that passed."""
-    metrics, batcher, clock = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100), Clock(101_000.0, wall_ms())
+    metrics, batcher, clock = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100), Clock(101_000.0, steady_ms())
     for trade_id in (1, 2, 5):
         batcher.add(Trade("BTCUSDT", trade_id, 100_100, 1.0, 1.0, True))
     count(metrics, batcher, clock)
@@ -32,9 +32,9 @@ def test_completeness_falls_with_a_gap_and_comes_back_when_it_is_filled() -> Non
 def test_the_delay_of_a_close_counts_from_the_end_of_the_second_and_late_seconds_do_not_count() -> None:
     """Wall time, up to the acknowledgement."""
     metrics, batcher = CollectorMetrics(), TickBatcher(0, ("BTCUSDT",), 100)
-    count(metrics, batcher, Clock(101_040.0, wall_ms()))
+    count(metrics, batcher, Clock(101_040.0, steady_ms()))
     assert 40 <= metrics.progress["close_delay_ms"] < 1000
-    count(metrics, batcher, Clock(109_000.0, wall_ms()), late=True)
+    count(metrics, batcher, Clock(109_000.0, steady_ms()), late=True)
     assert len(metrics.delays_ms) == 1
     assert (metrics.progress["batches"], metrics.progress["late_batches"], metrics.progress["second"]) == (2, 1, 101)
 
@@ -57,5 +57,5 @@ def test_counts_of_a_symbol_begin_at_zero_and_lost_trades_are_counted() -> None:
     for trade_id in (1, 5):
         batcher.add(Trade("LOSTUSDT", trade_id, 100_100, 1.0, 1.0, True))
     batcher.give_up("LOSTUSDT", 2, 5)
-    count(metrics, batcher, Clock(101_000.0, wall_ms()))
+    count(metrics, batcher, Clock(101_000.0, steady_ms()))
     assert REGISTRY.get_sample_value("btc_ticks_lost_total", {"symbol": "LOSTUSDT"}) == 3

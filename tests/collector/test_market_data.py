@@ -111,3 +111,18 @@ async def test_a_later_clock_changes_the_time_and_not_the_start(market: MarketDa
     start(market, quote(1))
     market.update_clock(Clock(NOW_MS + 7.0, 0.0))
     assert (market.started_ms, market.clock.exchange_ms(0.0)) == (NOW_MS, NOW_MS + 7.0)
+
+
+async def test_trade_times_are_given_on_once_also_while_frames_wait_for_the_clock(metrics: CollectorMetrics) -> None:
+    """They may be all that shows it; unreadable frames are counted later."""
+    times: list[tuple[str, int, float]] = []
+    market = MarketData(
+        Settings(), metrics, lambda _event: None, lambda symbol, time_ms, at_ms: times.append((symbol, time_ms, at_ms))
+    )
+    for at_ms, frame in ((1.0, trade(1)), (2.0, quote(1)), (3.0, "{"), (4.0, trade(1, "ETHUSDT"))):
+        market.receive(frame, at_ms)
+    assert (times, metrics.progress["malformed"]) == ([("BTCUSDT", int(NOW_MS), 1.0)], 0)
+    market.update_clock(Clock(NOW_MS, 0.0))
+    market.receive(trade(2), 5.0)
+    assert times[1:] == [("BTCUSDT", int(NOW_MS), 5.0)]
+    assert metrics.progress["malformed"] == 1

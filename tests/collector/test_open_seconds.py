@@ -1,6 +1,6 @@
 """The open second of every partition that a replica fills."""
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.open_seconds import OpenSeconds
 from app.domain.tick_batcher import TickBatcher
@@ -16,7 +16,7 @@ def trade(trade_id: int, time_ms: int, symbol: str = "BTCUSDT") -> Trade:
 
 def clock_at(exchange_ms: float) -> Clock:
     """Return a clock that shows this time now."""
-    return Clock(exchange_ms, wall_ms())
+    return Clock(exchange_ms, steady_ms())
 
 
 def opened(metrics: CollectorMetrics, **seconds: int) -> OpenSeconds:
@@ -75,6 +75,16 @@ def test_repeated_and_implausible_events_are_counted() -> None:
     assert (metrics.progress["repeated"], metrics.progress["malformed"]) == (1, 1)
 
 
+def test_a_trade_from_the_future_is_counted_and_closes_nothing() -> None:
+    """A time that is wrong by half a minute, in a frame that can be read."""
+    metrics = CollectorMetrics()
+    open_seconds = opened(metrics, BTCUSDT=100)
+    for event in (trade(1, 100_100), trade(2, 130_100)):
+        open_seconds.update(event, clock_at(100_200.0))
+    assert (metrics.progress["ahead"], metrics.progress["malformed"]) == (1, 0)
+    assert open_seconds.close_due(clock_at(100_900.0), grace_ms=500.0) == []
+
+
 def test_a_removed_partition_is_filled_no_longer() -> None:
     """Its open second is another replica's to close."""
     open_seconds = opened(CollectorMetrics(), BTCUSDT=100, ETHUSDT=100)
@@ -92,3 +102,12 @@ def test_symbols_with_gaps_are_listed_with_their_cutter() -> None:
     for trade_id in (1, 4):
         open_seconds.update(trade(trade_id, 100_100), clock_at(100_200.0))
     assert [(batcher.partition, symbol) for batcher, symbol in open_seconds.gaps()] == [(2, "BTCUSDT")]
+
+
+def test_a_topic_that_holds_seconds_of_the_future_is_seen() -> None:
+    """One partition goes on an hour from now; wall time, also in a replay."""
+    open_seconds = opened(CollectorMetrics(), BTCUSDT=100, ETHUSDT=3700)
+    assert 3599.0 < open_seconds.ahead_s(clock_at(100_000.0)) <= 3600.0
+    assert 179.0 < open_seconds.ahead_s(Clock(100_000.0, steady_ms(), 20.0)) <= 180.0
+    open_seconds.remove(5)
+    assert open_seconds.ahead_s(clock_at(100_500.0)) == 0.0

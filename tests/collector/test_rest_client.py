@@ -22,6 +22,7 @@ class FakeClient:
         self.error: Exception | None = None
         self.weight, self.delay_s = "1", 0.0
         self.calls: list[dict[str, Any]] = []
+        self.is_wrong = [False] * 5  # its clock, by an hour
         self.running = self.most_running = 0
 
     @property
@@ -41,12 +42,13 @@ class FakeClient:
         return [ROW]
 
     async def get_server_time(self) -> object:
-        """Answer with a time that is right only for the fastest round trip."""
+        """Answer with a time that is exact only in the fastest round trip."""
         delays_s = (0.03, 0.0, 0.03, 0.03, 0.03)
         delay_s = delays_s[len(self.calls)]
         self.calls.append({})
         await asyncio.sleep(delay_s)
-        return {"serverTime": 1_000_000 if delay_s == 0.0 else 9_000_000}
+        wrong_ms = 3_600_000 * self.is_wrong[len(self.calls) - 1]
+        return {"serverTime": (1_000_000 if delay_s == 0.0 else 1_000_015) + wrong_ms}
 
     async def close_connection(self) -> None:
         """Close."""
@@ -119,10 +121,19 @@ async def test_at_most_four_requests_run_at_once(clients: list[FakeClient]) -> N
 
 async def test_the_clock_comes_from_the_shortest_round_trip(clients: list[FakeClient]) -> None:
     """Half a millisecond is added: the server cuts its own off."""
-    clock = await RestClient("http://a").get_clock(20.0)
-    assert clock.exchange_anchor_ms == 1_000_000.5
-    assert clock.rate == 20.0
+    clock, error_ms = await RestClient("http://a").get_clock(20.0)
+    assert (clock.exchange_anchor_ms, clock.rate) == (1_000_000.5, 20.0)
+    assert error_ms < 15
     assert len(clients[0].calls) == 5
+
+
+async def test_a_single_wrong_server_time_is_left_out(clients: list[FakeClient]) -> None:
+    """Although its round trip is the shortest."""
+    rest = RestClient("http://a")
+    clients[0].is_wrong[1] = True
+    clock, error_ms = await rest.get_clock(1.0)
+    assert clock.exchange_anchor_ms == 1_000_015.5
+    assert error_ms >= 15
 
 
 async def test_close_closes_every_endpoint(clients: list[FakeClient]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import stamina
 
-from app.clock import Clock, wall_ms
+from app.clock import Clock, steady_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import MarketData
 from app.collector.takeover import ATTEMPTS, LONGEST_GAP_S, take_over
@@ -24,7 +24,7 @@ def trade(trade_id: int, second: float) -> Trade:
 def received(events: list[Event], started_s: float) -> MarketData:
     """Return market data that received these events, its first frame at a second; now is NOW_S."""
     market = MarketData(Settings(), CollectorMetrics(), on_event=lambda _event: None)
-    clock = Clock(NOW_S * 1000.0, wall_ms())
+    clock = Clock(NOW_S * 1000.0, steady_ms())
     market.receive("{}", clock.wall_of_ms(started_s * 1000))
     market.update_clock(clock)
     for event in events:

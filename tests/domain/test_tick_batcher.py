@@ -70,13 +70,16 @@ def test_the_grace_is_wall_time_so_a_fast_replay_waits_longer_on_the_exchanges_c
     assert fast.is_closable(102_000.0, GRACE_MS)
 
 
-def test_a_trade_far_ahead_of_the_clock_does_not_close_a_second_that_has_only_begun() -> None:
-    """A skewed clock or a damaged time."""
+@pytest.mark.parametrize("ahead_ms", [1_100, 30_000])
+def test_a_trade_from_the_future_closes_nothing_early_and_waits_for_its_second(ahead_ms: int) -> None:
+    """One wrong time, also if it is only a second ahead: every second closes a grace after its end."""
     cut = batcher()
-    cut.add(trade(1, 130_000))
-    assert not cut.is_closable(99_900.0, GRACE_MS)
-    assert cut.is_closable(100_000.0, GRACE_MS)
-    assert ids(cut.close(1.0, 1)) == []
+    cut.add(trade(1, 100_000 + ahead_ms))
+    for second in range(100, (100_000 + ahead_ms) // 1000):
+        assert not cut.is_closable((second + 1) * 1000 - 101.0, GRACE_MS)
+        assert cut.is_closable((second + 1) * 1000 + 50.0, GRACE_MS)
+        assert ids(cut.close(1.0, 1)) == []
+    assert ids(cut.close(1.0, 1)) == [1]
 
 
 def test_a_late_trade_joins_the_open_second_under_its_own_time_and_is_counted() -> None:

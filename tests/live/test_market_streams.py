@@ -122,7 +122,7 @@ async def test_rest_gives_trades_by_id_and_the_exchanges_clock(recordings: Path)
             await asyncio.sleep(1)
             trades = await rest.get_trades("BTCUSDT", FIRST_ID + 5)
             assert [trade.id for trade in trades[:2]] == [FIRST_ID + 5, FIRST_ID + 6]
-            clock = await rest.get_clock(20.0)
+            clock, _ = await rest.get_clock(20.0)
             assert abs(clock.exchange_ms() - exchange.clock.now_us() / 1000) < 30 * 20  # 30 ms wall
         finally:
             await rest.close()
