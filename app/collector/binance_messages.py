@@ -7,10 +7,14 @@ from math import isfinite
 
 import msgspec
 
+from app.collector.receipt import UNKNOWN, Receipt
+from app.domain.decimals import LONGEST_SAFE, is_exact
 from app.domain.ticks import Event, Quote, Trade
 
 AGG_TRADE = "aggTrade"
 BOOK_TICKER = "bookTicker"
+NOTHING_LOST: tuple[tuple[str, str], ...] = ()
+FIRST_MICROSECOND = 10**14  # a greater time is in µs: in ms it would be after the year 5138
 
 
 class MalformedError(ValueError):
@@ -33,7 +37,8 @@ class _AggTrade(msgspec.Struct):
     """A trade of one taker at one price.
 
     `{"e":"aggTrade","E":1733464456075,"s":"BTCUSDT","a":3305280883,"p":"97900.88000000","q":"0.00208000",
-    "f":4216590360,"l":4216590360,"T":1733464456074,"m":true,"M":true}`; REST leaves out e, E and s.
+    "f":4216590360,"l":4216590360,"T":1733464456074123,"m":true,"M":true}`; REST leaves out e, E and s. `T` is in µs
+    where they were asked for, otherwise in ms.
     """
 
     a: int
@@ -42,10 +47,18 @@ class _AggTrade(msgspec.Struct):
     T: int
     m: bool
     s: str = ""
+    f: int = -1
+    l: int = -1  # noqa: E741 – Binance's name
 
-    def trade(self, symbol: str) -> Trade:
+    def trade(self, symbol: str, receipt: Receipt) -> Trade:
         """Return it as the domain's trade; REST rows do not name their symbol."""
-        return Trade(symbol, _count(self.a), _count(self.T), _positive(self.p), _positive(self.q), self.m)
+        price, quantity = _positive(self.p), _positive(self.q)
+        time_ms, microsecond = _time(_count(self.T))
+        exact = NOTHING_LOST
+        if len(self.p) > LONGEST_SAFE or len(self.q) > LONGEST_SAFE:
+            exact = _lost(("price", self.p, price), ("quantity", self.q, quantity))
+        return Trade(symbol, _count(self.a), time_ms, price, quantity, self.m, microsecond,
+                     _id(self.f), _id(self.l), receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
 class _BookTicker(msgspec.Struct):
@@ -61,12 +74,17 @@ class _BookTicker(msgspec.Struct):
     a: str
     A: str
 
-    def quote(self, exchange_ms: int) -> Quote:
-        """Return it as the domain's quote, `exchange_ms` the exchange's clock at its receipt."""
-        bid, ask = _positive(self.b), _positive(self.a)
+    def quote(self, time_ms: int, receipt: Receipt) -> Quote:
+        """Return it as the domain's quote of this exchange time."""
+        bid, ask, bid_size, ask_size = _positive(self.b), _positive(self.a), _size(self.B), _size(self.A)
         if bid > ask:
             raise MalformedError(f"bid {self.b} above ask {self.a}")
-        return Quote(self.s, _count(self.u), exchange_ms, bid, _size(self.B), ask, _size(self.A))
+        exact = NOTHING_LOST
+        if max(len(self.b), len(self.B), len(self.a), len(self.A)) > LONGEST_SAFE:
+            exact = _lost(("bid", self.b, bid), ("bid_size", self.B, bid_size),
+                          ("ask", self.a, ask), ("ask_size", self.A, ask_size))  # fmt: skip
+        return Quote(self.s, _count(self.u), time_ms, bid, bid_size, ask, ask_size,
+                     receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
 _frame = msgspec.json.Decoder(_Frame)
@@ -75,8 +93,10 @@ _book_ticker = msgspec.json.Decoder(_BookTicker)
 _SHUTDOWN = ShutdownNotice()
 
 
-def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
+def decode(raw: str | bytes, untimed_ms: int, receipt: Receipt = UNKNOWN) -> Event | ShutdownNotice | None:
     """Return the trade, quote or notice in a frame, or None for any other frame (an answer, another stream).
+
+    `untimed_ms` is the exchange time of what carries none.
 
     Raises:
         MalformedError: it is not what Binance documents.
@@ -86,9 +106,9 @@ def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
         frame = _frame.decode(raw)
         if frame.stream.endswith(AGG_TRADE):
             row = _agg_trade.decode(frame.data)
-            return row.trade(row.s)
+            return row.trade(row.s, receipt)
         if frame.stream.endswith(BOOK_TICKER):
-            return _book_ticker.decode(frame.data).quote(exchange_ms)
+            return _book_ticker.decode(frame.data).quote(untimed_ms, receipt)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedError(str(error)) from error
     # {"e":"serverShutdown","E":1770123456789}, ten minutes before the connection closes
@@ -96,7 +116,7 @@ def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
     return _SHUTDOWN if is_notice else None
 
 
-def trades_of_rows(symbol: str, rows: object) -> list[Trade]:
+def trades_of_rows(symbol: str, rows: object, receipt: Receipt = UNKNOWN) -> list[Trade]:
     """Return the answer of REST `aggTrades` as trades; raises MalformedError.
 
     >>> rows = [{"a": 7, "p": "60000.00", "q": "0.1", "f": 7, "l": 7, "T": 100250, "m": True, "M": True}]
@@ -104,15 +124,20 @@ def trades_of_rows(symbol: str, rows: object) -> list[Trade]:
     60000.0
     """
     try:
-        return [row.trade(symbol) for row in msgspec.convert(rows, list[_AggTrade])]
+        return [row.trade(symbol, receipt) for row in msgspec.convert(rows, list[_AggTrade])]
     except msgspec.ValidationError as error:
         raise MalformedError(str(error)) from error
 
 
 def server_time_ms(answer: object) -> float:
-    """Return the answer of REST `time`, {"serverTime": 1733464456075}, in epoch milliseconds; raises MalformedError."""
+    """Return the answer of REST `time`, {"serverTime": 1733464456075}, in epoch milliseconds; raises MalformedError.
+
+    >>> server_time_ms({"serverTime": 1733464456075250})
+    1733464456075.25
+    """
     try:
-        return float(msgspec.convert(answer, dict[str, int])["serverTime"])
+        time_ms, microsecond = _time(msgspec.convert(answer, dict[str, int])["serverTime"])
+        return time_ms + microsecond / 1000
     except (msgspec.ValidationError, KeyError) as error:
         raise MalformedError(f"no server time: {error}") from error
 
@@ -124,6 +149,16 @@ def stream_names(symbols: tuple[str, ...]) -> list[str]:
     ['btcusdt@aggTrade', 'btcusdt@bookTicker']
     """
     return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in (AGG_TRADE, BOOK_TICKER)]
+
+
+def _time(value: int) -> tuple[int, int]:
+    """Return epoch milliseconds and microseconds of a time in ms or µs."""
+    return divmod(value, 1000) if value >= FIRST_MICROSECOND else (value, 0)
+
+
+def _lost(*numbers: tuple[str, str, float]) -> tuple[tuple[str, str], ...]:
+    """Return column and text of the numbers that their floats do not keep."""
+    return tuple((column, text) for column, text, value in numbers if not is_exact(text, value))
 
 
 def _positive(text: str) -> float:
@@ -154,3 +189,7 @@ def _count(value: int) -> int:
     if not 0 <= value < 2**63:
         raise MalformedError(f"{value} is out of range")
     return value
+
+
+def _id(value: int) -> int:
+    return value if value == -1 else _count(value)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from app.clock import Clock, wall_ms
 from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.receipt import UNKNOWN, Receipt
 from app.domain.ticks import Event, Trade
 from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
@@ -28,7 +29,7 @@ class MarketData:
         self._symbols = frozenset(settings.symbols)
         self._clock: Clock | None = None
         self._transit = TradeDelay()
-        self._waiting: deque[tuple[str | bytes, float]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[str | bytes, float, Receipt]] = deque(maxlen=MOST_WAITING)
         self._recent: deque[tuple[float, Event]] = deque()
 
     @property
@@ -61,14 +62,14 @@ class MarketData:
             self.receive(*self._waiting.popleft())
         self.ready.set()
 
-    def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
+    def receive(self, raw: str | bytes, at_wall_ms: float, receipt: Receipt = UNKNOWN) -> bool:
         """Decode a frame received at a wall time; return whether it announces the end of its connection."""
         if self._clock is None:
-            self._waiting.append((raw, at_wall_ms))
+            self._waiting.append((raw, at_wall_ms, receipt))
             self.first_frame.set()
             return False
         try:
-            event = decode(raw, int(self._clock.exchange_ms(at_wall_ms)))
+            event = decode(raw, self._untimed_ms(self._clock, at_wall_ms), receipt)
         except MalformedError as error:
             self._metrics.count_malformed(str(error), raw)
             return False
@@ -77,6 +78,10 @@ class MarketData:
         if event is not None and event.symbol in self._symbols:
             self._publish(event, at_wall_ms, self._clock)
         return False
+
+    def _untimed_ms(self, clock: Clock, at_wall_ms: float) -> int:
+        # A quote was made about as long ago as a trade that comes now.
+        return int(clock.exchange_ms(at_wall_ms - self.transit_ms))
 
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):

@@ -15,6 +15,7 @@ from app.clock import Clock, wall_ms
 from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
 from app.collector.endpoints import endpoints
 from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
+from app.collector.receipt import Receipt
 from app.domain.ticks import Trade
 from app.logs import logger
 from app.retry import error_reason
@@ -55,7 +56,7 @@ class RestClient:
 
         """
         rows = await self._request("get_aggregate_trades", symbol=symbol, fromId=from_id, limit=ROWS)
-        return trades_of_rows(symbol, rows)
+        return trades_of_rows(symbol, rows, Receipt(time.time_ns()))
 
     async def get_clock(self, rate: float) -> Clock:
         """Return the exchange's clock, from the shortest of five round trips; raises one of `REST_ERRORS`."""

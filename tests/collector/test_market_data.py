@@ -7,6 +7,7 @@ import pytest
 from app.clock import Clock
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import RECENT_MS, MarketData
+from app.collector.receipt import Receipt
 from app.domain.ticks import Event, Quote, Trade
 from app.settings import Settings
 
@@ -111,3 +112,19 @@ async def test_a_later_clock_changes_the_time_and_not_the_start(market: MarketDa
     start(market, quote(1))
     market.update_clock(Clock(NOW_MS + 7.0, 0.0))
     assert (market.started_ms, market.clock.exchange_ms(0.0)) == (NOW_MS, NOW_MS + 7.0)
+
+
+async def test_a_quote_is_as_old_as_a_trade_that_comes_now(market: MarketData, events: list[Event]) -> None:
+    """It carries no time: receipt less the usual transit, so that trades are not ahead of the quotes they made."""
+    start(market, quote(1))
+    for trade_id in range(200):
+        market.receive(trade(trade_id), 80.0)
+    market.receive(quote(2), 100.0)
+    assert 19.0 <= events[-1].time_ms - NOW_MS <= 21.0
+
+
+async def test_frames_that_wait_for_the_clock_keep_their_receipt(market: MarketData, events: list[Event]) -> None:
+    """When it came, and by which connection."""
+    market.receive(trade(1), 0.0, Receipt(77, 3))
+    market.update_clock(Clock(NOW_MS, 0.0))
+    assert [(event.received_ns, event.connection) for event in events] == [(77, 3)]

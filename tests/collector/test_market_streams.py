@@ -54,9 +54,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeConnection]:
 async def streaming(urls: str = "ws://a", symbols: int = 1) -> AsyncIterator[MarketStreams]:
     """Run the streams of some symbols."""
     names = tuple(f"S{number:03}USDT" for number in range(symbols))
-    streams = MarketStreams(
-        Settings(exchange_ws_url=urls, symbols=names, exchange_life_s=9.0), lambda _raw, _at_ms: False
-    )
+    streams = MarketStreams(Settings(exchange_ws_url=urls, symbols=names, exchange_life_s=9.0), lambda *_frame: False)
     with stamina.set_testing(True, attempts=100):
         task = asyncio.create_task(streams.run())
         try:
