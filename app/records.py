@@ -67,6 +67,20 @@ class Quotes(Record, frozen=True, kw_only=True, gc=False):
     exact: list[tuple[str, int, str]] = []
 
 
+class Book(Record, frozen=True, kw_only=True, gc=False):
+    """The best levels of the order book at one time, the best one first: prices and sizes of one length per side."""
+
+    time_ms: int  # exchange clock at its receipt − the usual transit: the wire carries no time
+    update_id: int
+    bid: list[float]
+    bid_size: list[float]
+    ask: list[float]
+    ask_size: list[float]
+    received_ns: int = 0
+    connection: int = 0  # the collector's connection that it came by, from 1
+    exact: list[tuple[str, int, str]] = []  # column, level, number: what a float does not keep
+
+
 class Ticks(Record, frozen=True, kw_only=True, gc=False):
     """One symbol's second."""
 
@@ -75,6 +89,7 @@ class Ticks(Record, frozen=True, kw_only=True, gc=False):
     last_id: int = -1  # id of the newest trade up to here, carried through silent seconds; -1: none yet
     late: int = 0  # so many of the trades belong to seconds already closed
     missing: int = 0  # ids skipped up to here in this batch and not refilled
+    book: Book | None = None  # the last snapshot of the second; null: none came, or they are switched off
 
 
 class TickBatch(Batch, frozen=True, kw_only=True, gc=False):

@@ -1,24 +1,20 @@
-"""Binance's messages and their decoding into trades and quotes; pure functions.
+"""Binance's messages and their decoding into trades, quotes and books; pure functions.
 
 Each message is followed by its decoding. Source: Binance spot API, `web-socket-streams.md` and `rest-api.md`.
 """
 
-from math import isfinite
-
 import msgspec
 
+from app.collector.binance_book import book_of
+from app.collector.binance_numbers import MalformedError, count, lost, positive, size, time, trade_id
 from app.collector.receipt import UNKNOWN, Receipt
-from app.domain.decimals import LONGEST_SAFE, is_exact
-from app.domain.ticks import Event, Quote, Trade
+from app.domain.decimals import LONGEST_SAFE
+from app.domain.ticks import BookSnapshot, Event, Quote, Trade
 
 AGG_TRADE = "aggTrade"
 BOOK_TICKER = "bookTicker"
+DEPTH20 = "depth20@100ms"
 NOTHING_LOST: tuple[tuple[str, str], ...] = ()
-FIRST_MICROSECOND = 10**14  # a greater time is in µs: in ms it would be after the year 5138
-
-
-class MalformedError(ValueError):
-    """A frame or row that is not what Binance documents; its message is the reason."""
 
 
 class ShutdownNotice(msgspec.Struct, frozen=True):
@@ -52,13 +48,13 @@ class _AggTrade(msgspec.Struct):
 
     def trade(self, symbol: str, receipt: Receipt) -> Trade:
         """Return it as the domain's trade; REST rows do not name their symbol."""
-        price, quantity = _positive(self.p), _positive(self.q)
-        time_ms, microsecond = _time(_count(self.T))
+        price, quantity = positive(self.p), positive(self.q)
+        time_ms, microsecond = time(count(self.T))
         exact = NOTHING_LOST
         if len(self.p) > LONGEST_SAFE or len(self.q) > LONGEST_SAFE:
-            exact = _lost(("price", self.p, price), ("quantity", self.q, quantity))
-        return Trade(symbol, _count(self.a), time_ms, price, quantity, self.m, microsecond,
-                     _id(self.f), _id(self.l), receipt.ns, receipt.connection, exact)  # fmt: skip
+            exact = lost(("price", self.p, price), ("quantity", self.q, quantity))
+        return Trade(symbol, count(self.a), time_ms, price, quantity, self.m, microsecond,
+                     trade_id(self.f), trade_id(self.l), receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
 class _BookTicker(msgspec.Struct):
@@ -76,14 +72,14 @@ class _BookTicker(msgspec.Struct):
 
     def quote(self, time_ms: int, receipt: Receipt) -> Quote:
         """Return it as the domain's quote of this exchange time."""
-        bid, ask, bid_size, ask_size = _positive(self.b), _positive(self.a), _size(self.B), _size(self.A)
+        bid, ask, bid_size, ask_size = positive(self.b), positive(self.a), size(self.B), size(self.A)
         if bid > ask:
             raise MalformedError(f"bid {self.b} above ask {self.a}")
         exact = NOTHING_LOST
         if max(len(self.b), len(self.B), len(self.a), len(self.A)) > LONGEST_SAFE:
-            exact = _lost(("bid", self.b, bid), ("bid_size", self.B, bid_size),
+            exact = lost(("bid", self.b, bid), ("bid_size", self.B, bid_size),
                           ("ask", self.a, ask), ("ask_size", self.A, ask_size))  # fmt: skip
-        return Quote(self.s, _count(self.u), time_ms, bid, bid_size, ask, ask_size,
+        return Quote(self.s, count(self.u), time_ms, bid, bid_size, ask, ask_size,
                      receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
@@ -94,7 +90,7 @@ _SHUTDOWN = ShutdownNotice()
 
 
 def decode(raw: str | bytes, untimed_ms: int, receipt: Receipt = UNKNOWN) -> Event | ShutdownNotice | None:
-    """Return the trade, quote or notice in a frame, or None for any other frame (an answer, another stream).
+    """Return the trade, quote, book or notice in a frame, or None for any other frame (an answer, another stream).
 
     `untimed_ms` is the exchange time of what carries none.
 
@@ -109,6 +105,9 @@ def decode(raw: str | bytes, untimed_ms: int, receipt: Receipt = UNKNOWN) -> Eve
             return row.trade(row.s, receipt)
         if frame.stream.endswith(BOOK_TICKER):
             return _book_ticker.decode(frame.data).quote(untimed_ms, receipt)
+        if frame.stream.endswith(DEPTH20):
+            symbol = frame.stream.removesuffix(DEPTH20).rstrip("@").upper()
+            return BookSnapshot(symbol, book_of(frame.data, untimed_ms, receipt))
     except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedError(str(error)) from error
     # {"e":"serverShutdown","E":1770123456789}, ten minutes before the connection closes
@@ -136,60 +135,17 @@ def server_time_ms(answer: object) -> float:
     1733464456075.25
     """
     try:
-        time_ms, microsecond = _time(msgspec.convert(answer, dict[str, int])["serverTime"])
+        time_ms, microsecond = time(msgspec.convert(answer, dict[str, int])["serverTime"])
         return time_ms + microsecond / 1000
     except (msgspec.ValidationError, KeyError) as error:
         raise MalformedError(f"no server time: {error}") from error
 
 
-def stream_names(symbols: tuple[str, ...]) -> list[str]:
+def stream_names(symbols: tuple[str, ...], *, book: bool = False) -> list[str]:
     """Return the names of the streams of the symbols.
 
-    >>> stream_names(("BTCUSDT",))
-    ['btcusdt@aggTrade', 'btcusdt@bookTicker']
+    >>> stream_names(("BTCUSDT",), book=True)
+    ['btcusdt@aggTrade', 'btcusdt@bookTicker', 'btcusdt@depth20@100ms']
     """
-    return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in (AGG_TRADE, BOOK_TICKER)]
-
-
-def _time(value: int) -> tuple[int, int]:
-    """Return epoch milliseconds and microseconds of a time in ms or µs."""
-    return divmod(value, 1000) if value >= FIRST_MICROSECOND else (value, 0)
-
-
-def _lost(*numbers: tuple[str, str, float]) -> tuple[tuple[str, str], ...]:
-    """Return column and text of the numbers that their floats do not keep."""
-    return tuple((column, text) for column, text, value in numbers if not is_exact(text, value))
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if value <= 0:
-        raise MalformedError(f"{text[:40]!r} is not above zero")
-    return value
-
-
-def _size(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise MalformedError(f"{text[:40]!r} is negative")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise MalformedError(f"{text[:40]!r} is not a number") from None
-    if not isfinite(value):
-        raise MalformedError(f"{text[:40]!r} is not finite")
-    return value
-
-
-def _count(value: int) -> int:
-    if not 0 <= value < 2**63:
-        raise MalformedError(f"{value} is out of range")
-    return value
-
-
-def _id(value: int) -> int:
-    return value if value == -1 else _count(value)
+    kinds = (AGG_TRADE, BOOK_TICKER, DEPTH20) if book else (AGG_TRADE, BOOK_TICKER)
+    return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in kinds]

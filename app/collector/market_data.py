@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from app.clock import Clock, wall_ms
-from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
+from app.collector.binance_messages import ShutdownNotice, decode
+from app.collector.binance_numbers import MalformedError
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.receipt import UNKNOWN, Receipt
-from app.domain.ticks import Event, Trade
+from app.domain.ticks import BookSnapshot, Event, Trade
 from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
 
@@ -49,7 +50,7 @@ class MarketData:
         return max(self.started_ms, self.clock.exchange_ms(wall_ms() - RECENT_MS))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
-        """Yield the events of these symbols of the last 30 s, in order of receipt."""
+        """Yield the trades and quotes of these symbols of the last 30 s, in order of receipt."""
         return (event for _, event in self._recent if event.symbol in symbols)
 
     def update_clock(self, clock: Clock) -> None:
@@ -86,7 +87,8 @@ class MarketData:
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
             self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
-        self._recent.append((at_wall_ms, event))
-        while self._recent[0][0] < at_wall_ms - RECENT_MS:
+        if not isinstance(event, BookSnapshot):  # the next one comes within 100 ms, and books are large
+            self._recent.append((at_wall_ms, event))
+        while self._recent and self._recent[0][0] < at_wall_ms - RECENT_MS:
             self._recent.popleft()
         self._on_event(event)

@@ -12,7 +12,8 @@ from typing import Any
 from aiohttp import ClientError
 
 from app.clock import Clock, wall_ms
-from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
+from app.collector.binance_messages import server_time_ms, trades_of_rows
+from app.collector.binance_numbers import MalformedError
 from app.collector.endpoints import endpoints
 from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
 from app.collector.receipt import Receipt

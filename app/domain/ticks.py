@@ -1,11 +1,11 @@
-"""Trades and quotes as single events, and their conversion to the columns of `records.Ticks`."""
+"""Trades, quotes and snapshots of the book as single events, and their conversion to the columns of `records.Ticks`."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 from app.domain.decimals import Exact
-from app.records import Quotes, Trades
+from app.records import Book, Quotes, Trades
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +40,19 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     exact: tuple[tuple[str, str], ...] = ()
 
 
-Event = Trade | Quote
+class BookSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """The best levels of the order book."""
+
+    symbol: str
+    book: Book
+
+    @property
+    def time_ms(self) -> int:
+        """Exchange clock at its receipt − the usual transit."""
+        return self.book.time_ms
+
+
+Event = Trade | Quote | BookSnapshot
 
 
 def trade_columns(trades: list[Trade]) -> Trades:
@@ -83,7 +95,7 @@ def quote_columns(quotes: list[Quote]) -> Quotes:
     )
 
 
-def _exact(events: Sequence[Event]) -> Exact:
+def _exact(events: Sequence[Trade | Quote]) -> Exact:
     return [(column, row, text) for row, event in enumerate(events) if event.exact for column, text in event.exact]
 
 

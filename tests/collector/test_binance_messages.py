@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.collector.binance_messages import (
-    MalformedError,
     ShutdownNotice,
     decode,
     server_time_ms,
     stream_names,
     trades_of_rows,
 )
+from app.collector.binance_numbers import MalformedError
 from app.collector.receipt import Receipt
 from app.domain.decimals import decimals
 from app.domain.ticks import Quote, Trade, quote_columns, trade_columns
@@ -199,6 +199,7 @@ def test_an_answer_without_the_time_is_refused(answer: object) -> None:
         server_time_ms(answer)
 
 
-def test_every_symbol_has_two_streams_in_lower_case() -> None:
+def test_every_symbol_has_two_streams_in_lower_case_and_one_more_for_the_book() -> None:
     """As Binance names them."""
     assert stream_names(("BTCUSDT", "ETHUSDT"))[2:] == ["ethusdt@aggTrade", "ethusdt@bookTicker"]
+    assert stream_names(("BTCUSDT",), book=True)[2:] == ["btcusdt@depth20@100ms"]

@@ -8,7 +8,7 @@ from app.clock import Clock
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import RECENT_MS, MarketData
 from app.collector.receipt import Receipt
-from app.domain.ticks import Event, Quote, Trade
+from app.domain.ticks import BookSnapshot, Event, Quote, Trade
 from app.settings import Settings
 
 NOW_MS = 1_733_464_456_000.0
@@ -127,4 +127,16 @@ async def test_frames_that_wait_for_the_clock_keep_their_receipt(market: MarketD
     """When it came, and by which connection."""
     market.receive(trade(1), 0.0, Receipt(77, 3))
     market.update_clock(Clock(NOW_MS, 0.0))
-    assert [(event.received_ns, event.connection) for event in events] == [(77, 3)]
+    (event,) = events
+    assert isinstance(event, Trade)
+    assert (event.received_ns, event.connection) == (77, 3)
+
+
+async def test_a_book_is_published_and_not_kept(market: MarketData, events: list[Event]) -> None:
+    """A takeover waits 100 ms for the next one; thirty seconds of them would be gigabytes."""
+    start(market, trade(1))
+    data = {"lastUpdateId": 160, "bids": [["1.0", "2.0"]], "asks": [["1.5", "3.0"]]}
+    market.receive(json.dumps({"stream": "btcusdt@depth20@100ms", "data": data}), 5.0, Receipt(78, 4))
+    assert isinstance(events[-1], BookSnapshot)
+    assert (events[-1].book.time_ms, events[-1].book.ask_size) == (NOW_MS + 5, [3.0])
+    assert [type(event) for event in market.recent(frozenset({"BTCUSDT"}))] == [Trade]

@@ -72,10 +72,10 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_streams_are_shared_out_over_connections(made: list[FakeConnection]) -> None:
-    """Two streams for each symbol."""
-    async with streaming(symbols=200) as streams:
+    """Three streams for each symbol."""
+    async with streaming(symbols=150) as streams:
         await until(lambda: streams.connection_count == 2)
-    assert [len(connection.streams) for connection in made] == [STREAMS_PER_CONNECTION, 100]
+    assert [len(connection.streams) for connection in made] == [STREAMS_PER_CONNECTION, 150]
     assert all(connection.closed for connection in made)
 
 
