@@ -44,6 +44,9 @@ def test_a_snapshot_is_read_level_by_level() -> None:
     ("changed", "reason"),
     [
         ({"bids": [["NaN", "1"]]}, "not finite"),
+        ({"asks": [["1e999", "1"]]}, "not finite"),
+        ({"bids": [["1", "Infinity"]], "asks": [["2", "-Infinity"]]}, "not finite"),
+        ({"bids": [["one", "1"]]}, "could not convert"),
         ({"bids": [["0.0", "1"]]}, "not above zero"),
         ({"asks": [["99566.43", "-1"]]}, "not above zero"),
         ({"asks": [["99566.41", "1"]]}, "crossed"),
