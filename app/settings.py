@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     book_levels: int = Field(
         20, description="Levels of the book per side in btc.ticks, 20 or 0: no book.", ge=0, le=20, multiple_of=20
     )
+    record_frames: Path | None = Field(
+        None, description="Folder for every frame as it came, as hftbacktest records them. Empty: none."
+    )
     grace_ms: float = Field(50.0, description="Wait for stragglers after a second's end, wall time.", ge=0)
 
     # forecasts
