@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         20, description="Levels of the book per side in btc.ticks, 20 or 0: no book.", ge=0, le=20, multiple_of=20
     )
     record_frames: Path | None = Field(
-        None, description="Folder for every frame as it came, as hftbacktest records them. Empty: none."
+        None, description="Folder for every frame as it came, in hftbacktest's format. Unset: no recording."
     )
     grace_ms: float = Field(50.0, description="Wait for stragglers after a second's end, wall time.", ge=0)
 
