@@ -3,12 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from app.clock import Clock, wall_ms
 from app.collector.binance_messages import ShutdownNotice, decode
 from app.collector.binance_numbers import MalformedError
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.receipt import UNKNOWN, Receipt
+from app.collector.recent_books import RecentBooks
 from app.domain.ticks import BookSnapshot, Event, Trade
 from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
@@ -32,6 +34,7 @@ class MarketData:
         self._transit = TradeDelay()
         self._waiting: deque[tuple[str | bytes, float, Receipt]] = deque(maxlen=MOST_WAITING)
         self._recent: deque[tuple[float, Event]] = deque()
+        self._recent_books = RecentBooks()
 
     @property
     def clock(self) -> Clock:
@@ -50,8 +53,9 @@ class MarketData:
         return max(self.started_ms, self.clock.exchange_ms(wall_ms() - RECENT_MS))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
-        """Yield the trades and quotes of these symbols of the last 30 s, in order of receipt."""
-        return (event for _, event in self._recent if event.symbol in symbols)
+        """Yield the events of the last 30 s: trades and quotes in order of receipt, then a book per second."""
+        events = (event for _, event in self._recent if event.symbol in symbols)
+        return chain(events, self._recent_books.of(symbols))
 
     def update_clock(self, clock: Clock) -> None:
         """Learn the exchange's clock; the first one releases the frames that wait for it."""
@@ -87,7 +91,9 @@ class MarketData:
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
             self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
-        if not isinstance(event, BookSnapshot):  # the next one comes within 100 ms, and books are large
+        if isinstance(event, BookSnapshot):
+            self._recent_books.update(event)
+        else:
             self._recent.append((at_wall_ms, event))
         while self._recent and self._recent[0][0] < at_wall_ms - RECENT_MS:
             self._recent.popleft()
