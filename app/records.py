@@ -4,7 +4,11 @@ They are the JSON payloads of the topics in `app/kafka/topics.py`. Fields are on
 with a default, so an old reader understands a new writer and the other way round. Columns are lists of one
 length; a value that does not exist is 0 beside an explicit mask, never NaN.
 
-Exchange time: `second`, `time_ms` (epoch). Wall time: `closed_ms`, `sent_ms`, `at_ms` (epoch milliseconds).
+Exchange time: `second`, `time_ms` (epoch). Wall time: `closed_ms`, `sent_ms`, `at_ms` (epoch milliseconds),
+`received_ns` (epoch nanoseconds).
+
+Prices and sizes are JSON numbers that show the exact decimal the exchange sent, without zeros at its end. A float keeps
+up to 15 significant digits; a longer number that it does not keep stands in `exact` as (column, row, number).
 """
 
 from typing import Literal
@@ -34,23 +38,47 @@ class Batch(Record, frozen=True, kw_only=True, gc=False):
 
 
 class Trades(Record, frozen=True, kw_only=True, gc=False):
-    """Aggregate trades in columns, in order of id."""
+    """Aggregate trades in columns, in order of id. Columns from `microsecond` on are empty in older messages."""
 
     id: list[int] = []
     time_ms: list[int] = []  # exchange time of the trade
     price: list[float] = []
     quantity: list[float] = []
     buyer_maker: list[bool] = []  # true: the taker sold
+    microsecond: list[int] = []  # of `time_ms`, 0 … 999: the exchange time in µs is time_ms · 1000 + microsecond
+    first_id: list[int] = []  # first and last trade in the aggregate; -1: not known
+    last_id: list[int] = []
+    received_ns: list[int] = []  # 0: not known
+    connection: list[int] = []  # the collector's connection that it came by, from 1; 0: backfilled over REST
+    exact: list[tuple[str, int, str]] = []  # column, row, number: what a float does not keep
 
 
 class Quotes(Record, frozen=True, kw_only=True, gc=False):
-    """Changes of the best bid and ask in columns, in order of receipt."""
+    """Changes of the best bid and ask in columns, in order of receipt; the last ones are empty in older messages."""
 
-    time_ms: list[int] = []  # the exchange clock when the change was received: the wire carries no time
+    time_ms: list[int] = []  # exchange clock at its receipt − the usual transit: the wire carries no time
     bid: list[float] = []
     bid_size: list[float] = []
     ask: list[float] = []
     ask_size: list[float] = []
+    update_id: list[int] = []  # of the order book
+    received_ns: list[int] = []
+    connection: list[int] = []  # the collector's connection that it came by, from 1
+    exact: list[tuple[str, int, str]] = []
+
+
+class Book(Record, frozen=True, kw_only=True, gc=False):
+    """The best levels of the order book at one time, the best one first: prices and sizes of one length per side."""
+
+    time_ms: int  # exchange clock at its receipt − the usual transit: the wire carries no time
+    update_id: int
+    bid: list[float]
+    bid_size: list[float]
+    ask: list[float]
+    ask_size: list[float]
+    received_ns: int = 0
+    connection: int = 0  # the collector's connection that it came by, from 1
+    exact: list[tuple[str, int, str]] = []  # column, level, number: what a float does not keep
 
 
 class Ticks(Record, frozen=True, kw_only=True, gc=False):
@@ -61,6 +89,7 @@ class Ticks(Record, frozen=True, kw_only=True, gc=False):
     last_id: int = -1  # id of the newest trade up to here, carried through silent seconds; -1: none yet
     late: int = 0  # so many of the trades belong to seconds already closed
     missing: int = 0  # ids skipped up to here in this batch and not refilled
+    book: Book | None = None  # the last snapshot of the second; null: none came, or they are switched off
 
 
 class TickBatch(Batch, frozen=True, kw_only=True, gc=False):

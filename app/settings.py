@@ -44,6 +44,16 @@ class Settings(BaseSettings):
     exchange_life_s: float = Field(
         85_800.0, description="Age at which a connection is replaced, ahead of Binance's cut after 24 h.", gt=0
     )
+    book_levels: int = Field(
+        20,
+        description="Levels of the book per side in btc.ticks: 20 take 0.4 kB a symbol and second. 0: no book.",
+        ge=0,
+        le=20,
+        multiple_of=20,
+    )
+    record_frames: Path | None = Field(
+        None, description="Folder for every frame as it came, in hftbacktest's format. Unset: no recording."
+    )
     grace_ms: float = Field(50.0, description="Wait for stragglers after a second's end, wall time.", ge=0)
 
     # forecasts

@@ -3,7 +3,7 @@
 DuckDB has no access to the file system: it gets the archive's files as Arrow datasets. So no statement can read another
 file or write one, and a condition on time or hour skips files by their names.
 
-    ticks   trades   quotes   bars   predictions   outcomes   scores        repeats left out
+    ticks   trades   quotes   books   bars   predictions   outcomes   scores        repeats left out
     ticks_all   features_all   predictions_all   outcomes_all               every message archived
 """
 
@@ -43,6 +43,7 @@ VIEWS = {  # table → topic, SELECT
     "ticks": ("ticks", f"{ROWS} * EXCLUDE (repeat) FROM ticks{ACCEPTED}"),
     "trades": ("ticks", f"{ROWS} symbol, {UNNEST}(trades, recursive := true) FROM ticks{ACCEPTED}"),
     "quotes": ("ticks", f"{ROWS} symbol, {UNNEST}(quotes, recursive := true) FROM ticks{ACCEPTED}"),
+    "books": ("ticks", f"{ROWS} symbol, {UNNEST}(book) FROM ticks{ACCEPTED} AND book IS NOT NULL"),
     "bars": ("features", f"{ROWS} * EXCLUDE (repeat) FROM features{ACCEPTED}"),
     "predictions": ("predictions", f"{ROWS} * EXCLUDE (repeat) FROM predictions{ACCEPTED}"),
     "outcomes": ("outcomes", f"{ROWS} {UNNEST}(settled, recursive := true) FROM outcomes{ACCEPTED}"),

@@ -1,6 +1,6 @@
 """Messages as rows: a record and its position become one Arrow batch of its topic.
 
-    btc.ticks        a row per symbol; its trades and quotes as lists of structs
+    btc.ticks        a row per symbol; its trades and quotes as lists of structs, its book as a struct
     btc.features     a row per symbol: the bar, a column per channel (feature rows are recomputed, not archived)
     btc.predictions  a row per model, symbol and horizon
     btc.outcomes     a row per message: settlements and scores as lists of structs
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from app.archive.schema import FEATURES, OUTCOMES, POSITION, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
+from app.archive.tick_fields import book_fields, quote_fields, trade_fields
 from app.domain.settlement import SCORED_EVERY_S
 from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
 
@@ -40,8 +41,9 @@ def ticks(batch: TickBatch, position: MessagePosition) -> pa.RecordBatch:
         "last_id": [one.last_id for one in each],
         "late_trades": [one.late for one in each],
         "missing": [one.missing for one in each],
-        "trades": _lists([one.trades for one in each], TRADE),
-        "quotes": _lists([one.quotes for one in each], QUOTE),
+        "trades": _lists([trade_fields(one.trades) for one in each], TRADE),
+        "quotes": _lists([quote_fields(one.quotes) for one in each], QUOTE),
+        "book": [book_fields(one.book) for one in each],
     }
     return _batch(TICKS, batch, position, len(each), columns)
 

@@ -1,4 +1,11 @@
-"""Columns of the archive's files: one Arrow schema per topic; prices, sizes and returns are doubles."""
+"""Columns of the archive's files: one Arrow schema per topic; prices, sizes and returns are doubles.
+
+The shortest text of a double is the decimal that the exchange sent. Where it is not, `…_exact` holds it, else null:
+
+    SELECT coalesce(price_exact, price::VARCHAR)::DECIMAL(38, 12) FROM trades
+
+Columns that an older collector did not write are null.
+"""
 
 import msgspec
 import pyarrow as pa
@@ -13,6 +20,13 @@ TRADE = pa.struct(
         "price": pa.float64(),
         "quantity": pa.float64(),
         "buyer_maker": pa.bool_(),
+        "time_us": pa.int64(),
+        "first_id": pa.int64(),
+        "last_id": pa.int64(),
+        "received_ns": pa.int64(),
+        "connection": pa.int32(),  # 0: backfilled over REST
+        "price_exact": pa.string(),
+        "quantity_exact": pa.string(),
     }
 )
 QUOTE = pa.struct(
@@ -22,7 +36,20 @@ QUOTE = pa.struct(
         "bid_size": pa.float64(),
         "ask": pa.float64(),
         "ask_size": pa.float64(),
+        "update_id": pa.int64(),
+        "received_ns": pa.int64(),
+        "connection": pa.int32(),
+        "bid_exact": pa.string(),
+        "bid_size_exact": pa.string(),
+        "ask_exact": pa.string(),
+        "ask_size_exact": pa.string(),
     }
+)
+EXACT = pa.struct({"column": pa.string(), "level": pa.int32(), "number": pa.string()})
+BOOK = pa.struct(
+    {"time_ms": pa.int64(), "update_id": pa.int64(), "received_ns": pa.int64(), "connection": pa.int32()}
+    | dict.fromkeys(("bid", "bid_size", "ask", "ask_size"), pa.list_(pa.float64()))
+    | {"exact": pa.list_(EXACT)}
 )
 SETTLED = pa.struct(
     {
@@ -54,7 +81,7 @@ POSITION: dict[str, pa.DataType] = {
 TICKS = pa.schema(
     POSITION
     | {"late": pa.bool_(), "symbol": pa.string(), "last_id": pa.int64(), "late_trades": pa.int64()}
-    | {"missing": pa.int64(), "trades": pa.list_(TRADE), "quotes": pa.list_(QUOTE)}
+    | {"missing": pa.int64(), "trades": pa.list_(TRADE), "quotes": pa.list_(QUOTE), "book": BOOK}
 )
 FEATURES = pa.schema(
     POSITION | {"sent_ms": pa.float64(), "symbol": pa.string(), "feature_schema": pa.string(), "flags": TEXTS}

@@ -1,20 +1,20 @@
-"""Binance's messages and their decoding into trades and quotes; pure functions.
+"""Binance's messages and their decoding into trades, quotes and books; pure functions.
 
 Each message is followed by its decoding. Source: Binance spot API, `web-socket-streams.md` and `rest-api.md`.
 """
 
-from math import isfinite
-
 import msgspec
 
-from app.domain.ticks import Event, Quote, Trade
+from app.collector.binance_book import book_of
+from app.collector.binance_numbers import MalformedError, count, lost, positive, size, time, trade_id
+from app.collector.receipt import UNKNOWN, Receipt
+from app.domain.decimals import LONGEST_SAFE
+from app.domain.ticks import BookSnapshot, Event, Quote, Trade
 
 AGG_TRADE = "aggTrade"
 BOOK_TICKER = "bookTicker"
-
-
-class MalformedError(ValueError):
-    """A frame or row that is not what Binance documents; its message is the reason."""
+DEPTH20 = "depth20@100ms"
+NOTHING_LOST: tuple[tuple[str, str], ...] = ()
 
 
 class ShutdownNotice(msgspec.Struct, frozen=True):
@@ -33,7 +33,8 @@ class _AggTrade(msgspec.Struct):
     """A trade of one taker at one price.
 
     `{"e":"aggTrade","E":1733464456075,"s":"BTCUSDT","a":3305280883,"p":"97900.88000000","q":"0.00208000",
-    "f":4216590360,"l":4216590360,"T":1733464456074,"m":true,"M":true}`; REST leaves out e, E and s.
+    "f":4216590360,"l":4216590360,"T":1733464456074123,"m":true,"M":true}`; REST leaves out e, E and s. `T` is in µs
+    where they were asked for, otherwise in ms.
     """
 
     a: int
@@ -42,10 +43,18 @@ class _AggTrade(msgspec.Struct):
     T: int
     m: bool
     s: str = ""
+    f: int = -1
+    l: int = -1  # noqa: E741 – Binance's name
 
-    def trade(self, symbol: str) -> Trade:
+    def trade(self, symbol: str, receipt: Receipt) -> Trade:
         """Return it as the domain's trade; REST rows do not name their symbol."""
-        return Trade(symbol, _count(self.a), _count(self.T), _positive(self.p), _positive(self.q), self.m)
+        price, quantity = positive(self.p), positive(self.q)
+        time_ms, microsecond = time(count(self.T))
+        exact = NOTHING_LOST
+        if len(self.p) > LONGEST_SAFE or len(self.q) > LONGEST_SAFE:
+            exact = lost(("price", self.p, price), ("quantity", self.q, quantity))
+        return Trade(symbol, count(self.a), time_ms, price, quantity, self.m, microsecond,
+                     trade_id(self.f), trade_id(self.l), receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
 class _BookTicker(msgspec.Struct):
@@ -61,12 +70,17 @@ class _BookTicker(msgspec.Struct):
     a: str
     A: str
 
-    def quote(self, exchange_ms: int) -> Quote:
-        """Return it as the domain's quote, `exchange_ms` the exchange's clock at its receipt."""
-        bid, ask = _positive(self.b), _positive(self.a)
+    def quote(self, time_ms: int, receipt: Receipt) -> Quote:
+        """Return it as the domain's quote of this exchange time."""
+        bid, ask, bid_size, ask_size = positive(self.b), positive(self.a), size(self.B), size(self.A)
         if bid > ask:
             raise MalformedError(f"bid {self.b} above ask {self.a}")
-        return Quote(self.s, _count(self.u), exchange_ms, bid, _size(self.B), ask, _size(self.A))
+        exact = NOTHING_LOST
+        if max(len(self.b), len(self.B), len(self.a), len(self.A)) > LONGEST_SAFE:
+            exact = lost(("bid", self.b, bid), ("bid_size", self.B, bid_size),
+                          ("ask", self.a, ask), ("ask_size", self.A, ask_size))  # fmt: skip
+        return Quote(self.s, count(self.u), time_ms, bid, bid_size, ask, ask_size,
+                     receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
 _frame = msgspec.json.Decoder(_Frame)
@@ -75,8 +89,10 @@ _book_ticker = msgspec.json.Decoder(_BookTicker)
 _SHUTDOWN = ShutdownNotice()
 
 
-def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
-    """Return the trade, quote or notice in a frame, or None for any other frame (an answer, another stream).
+def decode(raw: str | bytes, untimed_ms: int, receipt: Receipt = UNKNOWN) -> Event | ShutdownNotice | None:
+    """Return the trade, quote, book or notice in a frame, or None for any other frame (an answer, another stream).
+
+    `untimed_ms` is the exchange time of what carries none.
 
     Raises:
         MalformedError: it is not what Binance documents.
@@ -86,9 +102,12 @@ def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
         frame = _frame.decode(raw)
         if frame.stream.endswith(AGG_TRADE):
             row = _agg_trade.decode(frame.data)
-            return row.trade(row.s)
+            return row.trade(row.s, receipt)
         if frame.stream.endswith(BOOK_TICKER):
-            return _book_ticker.decode(frame.data).quote(exchange_ms)
+            return _book_ticker.decode(frame.data).quote(untimed_ms, receipt)
+        if frame.stream.endswith(DEPTH20):
+            symbol = frame.stream.removesuffix(DEPTH20).rstrip("@").upper()
+            return BookSnapshot(symbol, book_of(frame.data, untimed_ms, receipt))
     except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedError(str(error)) from error
     # {"e":"serverShutdown","E":1770123456789}, ten minutes before the connection closes
@@ -96,7 +115,7 @@ def decode(raw: str | bytes, exchange_ms: int) -> Event | ShutdownNotice | None:
     return _SHUTDOWN if is_notice else None
 
 
-def trades_of_rows(symbol: str, rows: object) -> list[Trade]:
+def trades_of_rows(symbol: str, rows: object, receipt: Receipt = UNKNOWN) -> list[Trade]:
     """Return the answer of REST `aggTrades` as trades; raises MalformedError.
 
     >>> rows = [{"a": 7, "p": "60000.00", "q": "0.1", "f": 7, "l": 7, "T": 100250, "m": True, "M": True}]
@@ -104,53 +123,29 @@ def trades_of_rows(symbol: str, rows: object) -> list[Trade]:
     60000.0
     """
     try:
-        return [row.trade(symbol) for row in msgspec.convert(rows, list[_AggTrade])]
+        return [row.trade(symbol, receipt) for row in msgspec.convert(rows, list[_AggTrade])]
     except msgspec.ValidationError as error:
         raise MalformedError(str(error)) from error
 
 
 def server_time_ms(answer: object) -> float:
-    """Return the answer of REST `time`, {"serverTime": 1733464456075}, in epoch milliseconds; raises MalformedError."""
+    """Return the answer of REST `time`, {"serverTime": 1733464456075}, in epoch milliseconds; raises MalformedError.
+
+    >>> server_time_ms({"serverTime": 1733464456075250})
+    1733464456075.25
+    """
     try:
-        return float(msgspec.convert(answer, dict[str, int])["serverTime"])
+        time_ms, microsecond = time(msgspec.convert(answer, dict[str, int])["serverTime"])
+        return time_ms + microsecond / 1000
     except (msgspec.ValidationError, KeyError) as error:
         raise MalformedError(f"no server time: {error}") from error
 
 
-def stream_names(symbols: tuple[str, ...]) -> list[str]:
+def stream_names(symbols: tuple[str, ...], *, book: bool = False) -> list[str]:
     """Return the names of the streams of the symbols.
 
-    >>> stream_names(("BTCUSDT",))
-    ['btcusdt@aggTrade', 'btcusdt@bookTicker']
+    >>> stream_names(("BTCUSDT",), book=True)
+    ['btcusdt@aggTrade', 'btcusdt@bookTicker', 'btcusdt@depth20@100ms']
     """
-    return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in (AGG_TRADE, BOOK_TICKER)]
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if value <= 0:
-        raise MalformedError(f"{text[:40]!r} is not above zero")
-    return value
-
-
-def _size(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise MalformedError(f"{text[:40]!r} is negative")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise MalformedError(f"{text[:40]!r} is not a number") from None
-    if not isfinite(value):
-        raise MalformedError(f"{text[:40]!r} is not finite")
-    return value
-
-
-def _count(value: int) -> int:
-    if not 0 <= value < 2**63:
-        raise MalformedError(f"{value} is out of range")
-    return value
+    kinds = (AGG_TRADE, BOOK_TICKER, DEPTH20) if book else (AGG_TRADE, BOOK_TICKER)
+    return [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in kinds]

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from app.clock import steady_ms
 from app.collector.clock_sync import ClockSync
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.frame_recorder import FrameRecorder
 from app.collector.group_membership import GroupMembership
 from app.collector.market_data import MarketData
 from app.collector.market_streams import MarketStreams
@@ -49,7 +50,9 @@ class Collector:
         self._rest = RestClient(settings.exchange_rest_url)
         self._clock_sync = ClockSync(settings, self._rest)
         self._market = MarketData(settings, self._metrics, self._update, self._clock_sync.update_trade)
-        self._streams = MarketStreams(settings, on_frame=self._market.receive)
+        folder = settings.record_frames
+        self._recorder = FrameRecorder(folder, self._market.receive) if folder else None
+        self._streams = MarketStreams(settings, on_frame=(self._recorder or self._market).receive)
         self._partitions: Partitions | None = None  # of the current membership
 
     @property
@@ -89,6 +92,8 @@ class Collector:
             async with asyncio.TaskGroup() as tasks:
                 for step in (self._streams.run(), self._run_clock(), self._run_memberships(), self._show_progress()):
                     tasks.create_task(step)
+                if self._recorder:
+                    tasks.create_task(self._recorder.run())
         finally:
             await self._rest.close()
 

@@ -1,15 +1,18 @@
-"""One WebSocket connection to the exchange: raw frames with the steady time of their receipt."""
+"""One WebSocket connection to the exchange: raw frames with their receipt."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import count
 
 from app.clock import steady_ms
 from app.collector.python_binance_fixes import StreamSocket
+from app.collector.receipt import Receipt
 
-OnFrame = Callable[[str | bytes, float], bool]  # frame, steady ms → true: the exchange will close this connection
+OnFrame = Callable[[str | bytes, float, Receipt], bool]  # frame, steady ms → true: the exchange closes this connection
 OPEN_TIMEOUT_S = 10.0
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 5.0, 60.0
+_numbers = count(1)
 GAPS = 50  # a connection without a frame for so many usual gaps counts as lost
 
 
@@ -50,7 +53,7 @@ class MarketConnection:
     def __init__(self, url: str, streams: list[str], on_frame: OnFrame) -> None:
         self.first_frame = asyncio.Event()
         self._socket = StreamSocket(url, streams, self._receive)
-        self._on_frame = on_frame
+        self._on_frame, self._number = on_frame, next(_numbers)
         self._shutdown_notice = asyncio.Event()
         self._idle = IdleTimeout(time.monotonic())
 
@@ -84,7 +87,7 @@ class MarketConnection:
     def _receive(self, raw: str | bytes) -> None:
         self._idle.update(time.monotonic())
         self.first_frame.set()
-        if self._on_frame(raw, steady_ms()):
+        if self._on_frame(raw, steady_ms(), Receipt(time.time_ns(), self._number)):
             self._shutdown_notice.set()
 
     async def _idle_timeout(self) -> str:

@@ -4,11 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 
 from app.clock import Clock, steady_ms
-from app.collector.binance_messages import MalformedError, ShutdownNotice, decode
+from app.collector.binance_messages import ShutdownNotice, decode
+from app.collector.binance_numbers import MalformedError
 from app.collector.collector_metrics import CollectorMetrics
-from app.domain.ticks import Event, Trade
+from app.collector.receipt import UNKNOWN, Receipt
+from app.collector.recent_books import RecentBooks
+from app.domain.ticks import BookSnapshot, Event, Trade
 from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
 
@@ -38,8 +42,9 @@ class MarketData:
         self._symbols = frozenset(settings.symbols)
         self._clock: Clock | None = None
         self._transit = TradeDelay()
-        self._waiting: deque[tuple[str | bytes, float]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[str | bytes, float, Receipt]] = deque(maxlen=MOST_WAITING)
         self._recent: deque[tuple[float, Event]] = deque()
+        self._recent_books = RecentBooks()
 
     @property
     def clock(self) -> Clock:
@@ -58,8 +63,9 @@ class MarketData:
         return max(self.started_ms, self.clock.exchange_ms(steady_ms() - RECENT_MS))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
-        """Yield the events of these symbols of the last 30 s, in order of receipt."""
-        return (event for _, event in self._recent if event.symbol in symbols)
+        """Yield the events of the last 30 s: trades and quotes in order of receipt, then a book per second."""
+        events = (event for _, event in self._recent if event.symbol in symbols)
+        return chain(events, self._recent_books.of(symbols))
 
     def update_clock(self, clock: Clock) -> None:
         """Learn the exchange's clock; the first one releases the frames that wait for it."""
@@ -71,37 +77,44 @@ class MarketData:
             self.receive(*self._waiting.popleft())
         self.ready.set()
 
-    def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
+    def receive(self, raw: str | bytes, at_ms: float, receipt: Receipt = UNKNOWN) -> bool:
         """Decode a frame received at a wall time; return whether it announces the end of its connection."""
-        self.received_ms = at_wall_ms
+        self.received_ms = at_ms
         if self._clock is None:
-            self._wait(raw, at_wall_ms)
+            self._wait(raw, at_ms, receipt)
             return False
         try:
-            event = decode(raw, int(self._clock.exchange_ms(at_wall_ms)))
+            event = decode(raw, self._untimed_ms(self._clock, at_ms), receipt)
         except MalformedError as error:
             self._metrics.count_malformed(str(error), raw)
             return False
         if isinstance(event, ShutdownNotice):
             return True
         if event is not None and event.symbol in self._symbols:
-            self._publish(event, at_wall_ms, self._clock)
+            self._publish(event, at_ms, self._clock)
         return False
 
-    def _wait(self, raw: str | bytes, at_wall_ms: float) -> None:
-        self._waiting.append((raw, at_wall_ms))
+    def _wait(self, raw: str | bytes, at_ms: float, receipt: Receipt) -> None:
+        self._waiting.append((raw, at_ms, receipt))
         self.first_frame.set()
         with suppress(MalformedError):  # counted once it is received
             event = decode(raw, 0)
             if isinstance(event, Trade) and event.symbol in self._symbols:
-                self._on_trade_time(event.symbol, event.time_ms, at_wall_ms)
+                self._on_trade_time(event.symbol, event.time_ms, at_ms)
 
-    def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
+    def _untimed_ms(self, clock: Clock, at_ms: float) -> int:
+        # A quote was made about as long ago as a trade that comes now.
+        return int(clock.exchange_ms(at_ms - self.transit_ms))
+
+    def _publish(self, event: Event, at_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
             if self.ready.is_set():
-                self._on_trade_time(event.symbol, event.time_ms, at_wall_ms)
-            self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
-        self._recent.append((at_wall_ms, event))
-        while self._recent[0][0] < at_wall_ms - RECENT_MS:
+                self._on_trade_time(event.symbol, event.time_ms, at_ms)
+            self._transit.update(at_ms - clock.wall_of_ms(event.time_ms))
+        if isinstance(event, BookSnapshot):
+            self._recent_books.update(event)
+        else:
+            self._recent.append((at_ms, event))
+        while self._recent and self._recent[0][0] < at_ms - RECENT_MS:
             self._recent.popleft()
         self._on_event(event)

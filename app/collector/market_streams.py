@@ -33,7 +33,7 @@ class MarketStreams:
         self._on_frame, self._max_age_s = on_frame, settings.exchange_life_s
         self._connections: set[MarketConnection] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        names = stream_names(settings.symbols)
+        names = stream_names(settings.symbols, book=settings.book_levels > 0)
         self._groups = [
             names[at : at + STREAMS_PER_CONNECTION] for at in range(0, len(names), STREAMS_PER_CONNECTION)
         ]  # fmt: skip

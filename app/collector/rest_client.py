@@ -12,10 +12,12 @@ from typing import Any
 from aiohttp import ClientError
 
 from app.clock import Clock, steady_ms
-from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
+from app.collector.binance_messages import server_time_ms, trades_of_rows
+from app.collector.binance_numbers import MalformedError
 from app.collector.clock_readings import ClockReading, best_reading
 from app.collector.endpoints import endpoints
 from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
+from app.collector.receipt import Receipt
 from app.domain.ticks import Trade
 from app.logs import logger
 from app.retry import error_reason
@@ -56,7 +58,7 @@ class RestClient:
 
         """
         rows = await self._request("get_aggregate_trades", symbol=symbol, fromId=from_id, limit=ROWS)
-        return trades_of_rows(symbol, rows)
+        return trades_of_rows(symbol, rows, Receipt(time.time_ns()))
 
     async def get_clock(self, rate: float) -> ClockReading:
         """Return the exchange's clock, from the shortest of five round trips; raises one of `REST_ERRORS`."""

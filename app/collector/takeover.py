@@ -10,7 +10,7 @@ from app.collector.market_data import MarketData
 from app.collector.rest_client import REST_ERRORS, ROWS, RestClient, is_rest_error
 from app.collector.ticks_log import PartitionTail
 from app.domain.tick_batcher import SymbolBuffer, TickBatcher
-from app.domain.ticks import Quote, Trade
+from app.domain.ticks import Trade
 from app.domain.trade_ids import TradeIds
 from app.logs import logger
 
@@ -77,12 +77,12 @@ def resume(partition: int, symbols: tuple[str, ...], tail: PartitionTail, rate: 
 
 
 def add_events(batcher: TickBatcher, older: list[Trade], market: MarketData) -> None:
-    """Add fetched trades and recent events, except quotes of seconds that are already written."""
+    """Add fetched trades and recent events, except quotes and books of seconds that are already written."""
     for trade in older:
         batcher.add(trade)
     now_ms, open_ms = market.clock.exchange_ms(), batcher.second * 1000
     for event in market.recent(frozenset(batcher.buffers)):
-        if isinstance(event, Quote) and event.time_ms < open_ms:
+        if not isinstance(event, Trade) and event.time_ms < open_ms:
             continue
         if not batcher.implausible_reason(event, now_ms):
             batcher.add(event)

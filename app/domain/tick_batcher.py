@@ -1,10 +1,10 @@
-"""The tick batcher: trades and quotes of one partition grouped into one `TickBatch` per second.
+"""The tick batcher: trades, quotes and books of one partition grouped into one `TickBatch` per second.
 
 A second closes when a trade of a later second has arrived, or after a grace period (the usual delay of trades and
-50 ms). Only trades carry the exchange's time: a quote belongs to the clock second it was received in, so it proves
-nothing about trades that have not arrived yet. A trade whose second is closed joins the next batch under its own time
-and is counted in `Ticks.late`. A trade from the future of the exchange's clock waits for its second; while it is the
-newest one, trades close nothing, for its time may be wrong.
+50 ms). Only trades carry the exchange's time: quotes and books belong to the second of their receipt less the usual
+delay, so they prove nothing about trades that have not arrived yet. A trade whose second is closed joins the next batch
+under its own time and is counted in `Ticks.late`. A trade from the future of the exchange's clock waits for its second;
+while it is the newest one, trades close nothing, for its time may be wrong.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ import msgspec
 
 from app.domain.ticks import Event, Quote, Trade, quote_columns, trade_columns
 from app.domain.trade_ids import TradeIds
-from app.records import TickBatch, Ticks
+from app.records import Book, TickBatch, Ticks
 
 AHEAD_MS = 50.0  # wall time: a trade this far ahead of the exchange's clock still closes a second
 IMPLAUSIBLE_AHEAD_MS = 60_000.0  # wall time: a trade further in the future is refused
@@ -23,12 +23,14 @@ IMPLAUSIBLE_BACK = 1_000_000  # book updates: an id so much lower is right, and 
 
 @dataclass(slots=True)
 class SymbolBuffer:
-    """The trades and quotes of one symbol that are not published yet."""
+    """The trades, quotes and books of one symbol that are not published yet."""
 
     ids: TradeIds = field(default_factory=TradeIds)
     trades: dict[int, list[Trade]] = field(default_factory=dict)  # by the second of the batch they will be in
     quotes: dict[int, list[Quote]] = field(default_factory=dict)
+    books: dict[int, Book] = field(default_factory=dict)  # the newest one of each second
     update_id: int = -1
+    book_update_id: int = -1
     last_id: int = -1  # newest id written
     missing: int = 0  # ids not fetched since the last batch
 
@@ -54,14 +56,15 @@ class TickBatcher:
         self._newest_ms = 0  # newest trade time
 
     def add(self, event: Event) -> bool:
-        """Add a trade or quote of one of the symbols; return False for a repeated one."""
-        if isinstance(event, Quote):
-            return self._quote(self.buffers[event.symbol], event)
-        return self._trade(self.buffers[event.symbol], event)
+        """Add a trade, quote or book of one of the symbols; return False for a repeated one."""
+        buffer = self.buffers[event.symbol]
+        if isinstance(event, Trade):
+            return self._trade(buffer, event)
+        return self._quote(buffer, event) if isinstance(event, Quote) else self._book(buffer, event.book)
 
     def implausible_reason(self, event: Event, exchange_ms: float) -> str:
         """Return why an event cannot be genuine, or ""."""
-        if isinstance(event, Quote):
+        if not isinstance(event, Trade):
             return ""
         if event.time_ms > exchange_ms + IMPLAUSIBLE_AHEAD_MS * self.rate:
             return f"trade time {event.time_ms} is in the future"
@@ -119,13 +122,23 @@ class TickBatcher:
         return True
 
     def _quote(self, buffer: SymbolBuffer, quote: Quote) -> bool:
-        if buffer.update_id - IMPLAUSIBLE_BACK < quote.update_id <= buffer.update_id:
+        if _is_repeated(quote.update_id, buffer.update_id):
             return False
         buffer.update_id = quote.update_id
         open_ms = self.second * 1000
-        if quote.time_ms < open_ms:  # the local clock was set back a little
+        if quote.time_ms < open_ms:  # the clock was set back a little, or it took longer than usual
             quote = msgspec.structs.replace(quote, time_ms=open_ms)
         buffer.quotes.setdefault(quote.time_ms // 1000, []).append(quote)
+        return True
+
+    def _book(self, buffer: SymbolBuffer, book: Book) -> bool:
+        if _is_repeated(book.update_id, buffer.book_update_id - 1):  # a book that did not change is sent again
+            return False
+        buffer.book_update_id = book.update_id
+        open_ms = self.second * 1000
+        if book.time_ms < open_ms:
+            book = msgspec.structs.replace(book, time_ms=open_ms)
+        buffer.books[book.time_ms // 1000] = book
         return True
 
     def _batch(self, buffer: SymbolBuffer) -> Ticks:
@@ -139,4 +152,9 @@ class TickBatcher:
             last_id=buffer.last_id,
             late=sum(trade.time_ms < self.second * 1000 for trade in trades),
             missing=missing,
+            book=buffer.books.pop(self.second, None),
         )
+
+
+def _is_repeated(update_id: int, newest: int) -> bool:
+    return newest - IMPLAUSIBLE_BACK < update_id <= newest

@@ -48,6 +48,7 @@ class TradeColumns:
     ticks: Ints
     lots: Ints
     buyer_maker: Bools  # `m`: the taker sold
+    microsecond: Ints  # of `T`, 0 … 999
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,7 +80,7 @@ class QuoteColumns:
 def empty_trades() -> TradeColumns:
     """Return columns without a row."""
     empty = np.empty(0, np.int64)
-    return TradeColumns(empty, empty, empty, empty, empty, np.empty(0, np.bool_))
+    return TradeColumns(empty, empty, empty, empty, empty, np.empty(0, np.bool_), empty)
 
 
 def concatenate(parts: list[TradeColumns]) -> TradeColumns:

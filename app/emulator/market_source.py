@@ -25,6 +25,7 @@ class Event(NamedTuple):
     key: int  # trade id, order book update id or a kline's opening time in ms
     stream: str  # btcusdt@aggTrade
     data: bytes
+    microsecond: int = 0  # of the times in `data`, which are in ms: 0 … 999
 
 
 Level = tuple[str, str]  # ("28165.47000000", "7.98680000")

@@ -114,6 +114,7 @@ def _trades(
         ticks=np.where(buys, minute.ask_ticks[step], minute.bid_ticks[step]),
         lots=lots,
         buyer_maker=~buys,
+        microsecond=due_us % 1000,
     )
 
 

@@ -6,6 +6,7 @@ import random
 import re
 
 from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, TRADE, Event
+from app.emulator.time_unit import FIRST_MICROSECOND
 
 _IDS = {
     AGG_TRADE: re.compile(rb'"([afl])":(-?\d+)'),
@@ -27,7 +28,8 @@ def with_ids_moved(event: Event, by: int) -> Event:
 def with_times_moved(event: Event, by_ms: int) -> Event:
     """Return the event with another event time and trade time; a kline keeps the times of its second."""
     pattern = _EVENT_TIME if event.kind == KLINE else _TIMES
-    return event._replace(data=_moved(pattern, event.data, by_ms))
+    is_us = any(int(time) >= FIRST_MICROSECOND for _, time in pattern.findall(event.data))  # as recorded
+    return event._replace(data=_moved(pattern, event.data, by_ms * 1000 if is_us else by_ms))
 
 
 def corrupted(event: Event, choice: random.Random) -> Event:

@@ -18,6 +18,7 @@ from app.emulator.recorded_book import BookMessage, RecordedDiff, RecordedSnapsh
 from app.emulator.recorded_messages import RecordedKline, RecordedQuote, RecordedTrade
 from app.emulator.recorder_clock import RecorderClock
 from app.emulator.recording_file import MalformedLine, RecordedMessage, read_lines
+from app.emulator.time_unit import split
 from app.logs import logger
 
 MAX_MALFORMED_KEPT = 100
@@ -124,18 +125,18 @@ class _Builder:
         key = trade.t if kind == TRADE else trade.a
         if key is None:
             raise ValueError("a trade without id")
-        self.clocks[-1].update(message.received_us, trade.E)
+        self.clocks[-1].update(message.received_us, split(trade.E)[0])
         (self.trades if kind == TRADE else self.agg_trades).setdefault((trade.s, key), (message, trade))
 
     def _add_other(self, message: RecordedMessage, symbol: str, kind: str) -> None:
         if kind == DEPTH:
             diff = msgspec.json.decode(message.data, type=RecordedDiff)
-            self.clocks[-1].update(message.received_us, diff.E)
+            self.clocks[-1].update(message.received_us, split(diff.E)[0])
             self.books[diff.s].append(BookMessage(message.received_us, message.data, False))
             self.others.append(_event(message, diff.s, kind, diff.u, message.data))
         elif kind == KLINE:
             kline = msgspec.json.decode(message.data, type=RecordedKline)
-            self.others.append(_event(message, kline.s, kind, kline.k.t, message.data))
+            self.others.append(_event(message, kline.s, kind, split(kline.k.t)[0], message.data))
         else:
             top = msgspec.json.decode(message.data, type=RecordedSnapshot)
             self.tops[symbol].append(BookMessage(message.received_us, message.data, is_snapshot=True))
@@ -198,14 +199,15 @@ def _units(texts: list[str], decimals: int) -> Ints:
 def _trade_columns(trades: dict[int, tuple[RecordedMessage, RecordedTrade]], scale: Scale) -> TradeColumns:
     if not trades:
         return empty_trades()
-    rows = sorted((trade.T, key, message, trade) for key, (message, trade) in trades.items())
+    rows = sorted((split(trade.T), key, message, trade) for key, (message, trade) in trades.items())
     return TradeColumns(
         ids=np.array([key for _, key, _, _ in rows], np.int64),
         due_us=np.array([message.received_us for _, _, message, _ in rows], np.int64),
-        time_ms=np.array([time_ms for time_ms, _, _, _ in rows], np.int64),
+        time_ms=np.array([time_ms for (time_ms, _), _, _, _ in rows], np.int64),
         ticks=_units([trade.p for *_, trade in rows], scale.price_decimals),
         lots=_units([trade.q for *_, trade in rows], scale.qty_decimals),
         buyer_maker=np.array([trade.m for *_, trade in rows], np.bool_),
+        microsecond=np.array([microsecond for (_, microsecond), _, _, _ in rows], np.int64),
     )
 
 

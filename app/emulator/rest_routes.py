@@ -28,6 +28,7 @@ from app.emulator.market_source import MarketSource
 from app.emulator.payloads import agg_trade_rows
 from app.emulator.query_parameters import limit_of, number_of, symbol_of, symbols_of
 from app.emulator.request_weight import RequestWeight
+from app.emulator.time_unit import HEADER, is_microseconds
 
 Content = Callable[[Request], Awaitable[object]]
 Weight = Callable[[Request], int]
@@ -73,7 +74,9 @@ class RestRoutes:
     async def _ping(self, _request: Request) -> object:
         return {}
 
-    async def _time(self, _request: Request) -> object:
+    async def _time(self, request: Request) -> object:
+        if is_microseconds(request.headers, HEADER):
+            return {"serverTime": self._clock.now_us() + self._faults.clock_offset_ms() * 1000}
         return {"serverTime": self._server_time_ms()}
 
     def _server_time_ms(self) -> int:
@@ -121,7 +124,8 @@ class RestRoutes:
                 now_us=now_us,
             )
         trades = replace(trades, ids=self._faults.restarts.shown(name, trades.ids))
-        return agg_trade_rows(self._source.scale(name), trades)
+        microseconds = is_microseconds(request.headers, HEADER)
+        return agg_trade_rows(self._source.scale(name), trades, microseconds=microseconds)
 
     async def _trades_from(self, name: str, from_id: int, rows: int, now_us: int) -> TradeColumns:
         trades = empty_trades()

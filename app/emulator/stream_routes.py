@@ -1,4 +1,4 @@
-"""Binance's WebSocket endpoints `/stream?streams=a/b`, `/ws/<stream>` and `/ws`."""
+"""Binance's WebSocket endpoints `/stream?streams=a/b`, `/ws/<stream>` and `/ws`, each also with `timeUnit`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 from app.emulator.fault_injection import FaultInjector
 from app.emulator.subscribers import Subscriber, Subscribers
 from app.emulator.subscription_messages import MAX_STREAMS, reply
+from app.emulator.time_unit import is_microseconds
 
 MESSAGES_PER_S = 5
 POLICY_VIOLATION = 1008
@@ -49,7 +50,7 @@ class StreamRoutes:
             await websocket.send_denial_response(refusal)
             return
         await websocket.accept()
-        client = Subscriber(websocket.state.connection, combined)
+        client = Subscriber(websocket.state.connection, combined, is_microseconds(websocket.query_params))
         self._clients.add(client, names)
         self._faults.connected(client)
         ending = asyncio.get_running_loop().call_later(self._life_s, self._end, client, "lifetime", 1000, "24 hours")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.emulator.market_source import Event
 from app.emulator.payloads import combined_payload
+from app.emulator.time_unit import in_microseconds, in_milliseconds
 from app.logs import logger
 
 log = logger("exchange")
@@ -30,10 +31,14 @@ class SubscriberConnection(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Subscriber:
-    """One connection; `combined` wraps payloads with their stream's name. `streams` keeps the order of subscription."""
+    """One connection; `combined` wraps payloads with their stream's name, `microseconds` is the unit of their times.
+
+    `streams` keeps the order of subscription.
+    """
 
     connection: SubscriberConnection
     combined: bool
+    microseconds: bool = False
     streams: dict[str, None] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)
     connected_s: float = field(default_factory=time.monotonic)
@@ -88,13 +93,13 @@ class Subscribers:
         return bool(subscribers)
 
     def _enqueue(self, event: Event, subscribers: Iterable[Subscriber]) -> None:
-        wrapped: bytes | None = None
+        payloads: dict[tuple[bool, bool], bytes] = {}
         for client in subscribers:
-            if client.combined:
-                wrapped = wrapped or combined_payload(event)
-                client.pending.append(wrapped)
-            else:
-                client.pending.append(event.data)
+            form = client.combined, client.microseconds
+            if form not in payloads:
+                data = in_microseconds(event) if client.microseconds else in_milliseconds(event)
+                payloads[form] = combined_payload(event.stream, data) if client.combined else data
+            client.pending.append(payloads[form])
 
     def flush(self) -> None:
         """Write what is queued; the connection of a client that does not keep up is ended."""

@@ -56,7 +56,7 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> list[StreamSocket]:
 
 def connection() -> MarketConnection:
     """Return a connection whose receiver recognises `NOTICE`."""
-    return MarketConnection("ws://127.0.0.1:9", ["btcusdt@aggTrade"], lambda raw, _at_ms: raw == NOTICE)
+    return MarketConnection("ws://127.0.0.1:9", ["btcusdt@aggTrade"], lambda raw, *_receipt: raw == NOTICE)
 
 
 async def test_a_connection_ends_at_its_greatest_age(sockets: list[StreamSocket]) -> None:

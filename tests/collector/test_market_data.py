@@ -7,7 +7,8 @@ import pytest
 from app.clock import Clock
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import RECENT_MS, MarketData
-from app.domain.ticks import Event, Quote, Trade
+from app.collector.receipt import Receipt
+from app.domain.ticks import BookSnapshot, Event, Quote, Trade
 from app.settings import Settings
 
 NOW_MS = 1_733_464_456_000.0
@@ -126,3 +127,34 @@ async def test_trade_times_are_given_on_once_also_while_frames_wait_for_the_cloc
     market.receive(trade(2), 5.0)
     assert times[1:] == [("BTCUSDT", int(NOW_MS), 5.0)]
     assert metrics.progress["malformed"] == 1
+
+
+async def test_a_quote_is_as_old_as_a_trade_that_comes_now(market: MarketData, events: list[Event]) -> None:
+    """It carries no time: receipt less the usual transit, so that trades are not ahead of the quotes they made."""
+    start(market, quote(1))
+    for trade_id in range(200):
+        market.receive(trade(trade_id), 80.0)
+    market.receive(quote(2), 100.0)
+    assert 19.0 <= events[-1].time_ms - NOW_MS <= 21.0
+
+
+async def test_frames_that_wait_for_the_clock_keep_their_receipt(market: MarketData, events: list[Event]) -> None:
+    """When it came, and by which connection."""
+    market.receive(trade(1), 0.0, Receipt(77, 3))
+    market.update_clock(Clock(NOW_MS, 0.0))
+    (event,) = events
+    assert isinstance(event, Trade)
+    assert (event.received_ns, event.connection) == (77, 3)
+
+
+async def test_of_the_books_of_a_second_the_last_one_is_kept(market: MarketData, events: list[Event]) -> None:
+    """It is all that a takeover needs."""
+    start(market, trade(1))
+    for update_id, at_ms in ((160, 5.0), (161, 905.0), (162, 1005.0)):
+        data = {"lastUpdateId": update_id, "bids": [["1.0", "2.0"]], "asks": [["1.5", "3.0"]]}
+        market.receive(json.dumps({"stream": "btcusdt@depth20@100ms", "data": data}), at_ms, Receipt(78, 4))
+    books = [event.book for event in events if isinstance(event, BookSnapshot)]
+    assert [(book.update_id, book.time_ms - NOW_MS) for book in books] == [(160, 5), (161, 905), (162, 1005)]
+    kept = [one.book for one in market.recent(frozenset({"BTCUSDT"})) if isinstance(one, BookSnapshot)]
+    assert [book.update_id for book in kept] == [161, 162]
+    assert list(market.recent(frozenset({"ETHUSDT"}))) == []

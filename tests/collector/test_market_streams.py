@@ -54,9 +54,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeConnection]:
 async def streaming(urls: str = "ws://a", symbols: int = 1) -> AsyncIterator[MarketStreams]:
     """Run the streams of some symbols."""
     names = tuple(f"S{number:03}USDT" for number in range(symbols))
-    streams = MarketStreams(
-        Settings(exchange_ws_url=urls, symbols=names, exchange_life_s=9.0), lambda _raw, _at_ms: False
-    )
+    streams = MarketStreams(Settings(exchange_ws_url=urls, symbols=names, exchange_life_s=9.0), lambda *_frame: False)
     with stamina.set_testing(True, attempts=100):
         task = asyncio.create_task(streams.run())
         try:
@@ -74,10 +72,10 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_streams_are_shared_out_over_connections(made: list[FakeConnection]) -> None:
-    """Two streams for each symbol."""
-    async with streaming(symbols=200) as streams:
+    """Three streams for each symbol."""
+    async with streaming(symbols=150) as streams:
         await until(lambda: streams.connection_count == 2)
-    assert [len(connection.streams) for connection in made] == [STREAMS_PER_CONNECTION, 100]
+    assert [len(connection.streams) for connection in made] == [STREAMS_PER_CONNECTION, 150]
     assert all(connection.closed for connection in made)
 
 

@@ -98,7 +98,7 @@ async def test_the_url_and_the_options_of_websockets_are_ours(monkeypatch: pytes
     socket = StreamSocket("ws://exchange", ["btcusdt@aggTrade", "btcusdt@bookTicker"], lambda _raw: None)
     await socket.connect()
     url, options = fake.calls[0]
-    assert url == "ws://exchange/stream?streams=btcusdt@aggTrade/btcusdt@bookTicker"
+    assert url == "ws://exchange/stream?streams=btcusdt@aggTrade/btcusdt@bookTicker&timeUnit=MICROSECOND"
     assert (options["proxy"], options["compression"], options["max_queue"]) == (None, None, 4096)
     monkeypatch.setattr(StreamSocket, "TIMEOUT", 0.01)
     await socket.close()
@@ -173,6 +173,7 @@ async def test_requests_go_to_the_given_base_and_their_weight_is_known(
     urls = answer(monkeypatch, client, FakeResponse(200, "{}", {"X-MBX-USED-WEIGHT-1M": "4801"}))
     assert await client.get_server_time() == {"serverTime": 5}
     assert urls == ["http://exchange/base/api/v3/time"]
+    assert client.session.headers["X-MBX-TIME-UNIT"] == "MICROSECOND"
     assert used_weight(client) == 4801
 
 

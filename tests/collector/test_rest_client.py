@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.collector import rest_client
-from app.collector.binance_messages import MalformedError
+from app.collector.binance_numbers import MalformedError
 from app.collector.rest_client import CONCURRENT_REQUESTS, RestClient, is_rest_error
 
 ROW = {"a": 7, "p": "60000.0", "q": "0.1", "f": 7, "l": 7, "T": 100250, "m": True, "M": True}

@@ -9,7 +9,8 @@ from app.collector.market_data import MarketData
 from app.collector.takeover import ATTEMPTS, LONGEST_GAP_S, take_over
 from app.collector.ticks_log import PartitionTail
 from app.domain.tick_batcher import TickBatcher
-from app.domain.ticks import Event, Quote, Trade
+from app.domain.ticks import BookSnapshot, Event, Quote, Trade
+from app.records import Book
 from app.settings import Settings
 from tests.collector.fakes import FakeRest
 
@@ -95,6 +96,19 @@ async def test_quotes_of_seconds_already_written_are_left_out() -> None:
     batcher = await taken(PartitionTail(NOW_S - 4, 1, {"BTCUSDT": -1}), quotes, FakeRest([]), NOW_S - 20)
     times = [time_ms // 1000 for _ in range(4) for time_ms in batcher.close(1.0, 1).symbols["BTCUSDT"].quotes.time_ms]
     assert times == [NOW_S - 3, NOW_S - 2]
+
+
+async def test_books_of_seconds_already_written_are_left_out() -> None:
+    """They are in `btc.ticks`, and would otherwise stand in the wrong second."""
+    books: list[Event] = [
+        BookSnapshot(
+            "BTCUSDT", Book(time_ms=(NOW_S - 5 + n) * 1000, update_id=n, bid=[], bid_size=[], ask=[], ask_size=[])
+        )
+        for n in (0, 2)
+    ]
+    batcher = await taken(PartitionTail(NOW_S - 5, 1, {"BTCUSDT": -1}), books, FakeRest([]), NOW_S - 20)
+    found = [batcher.close(1.0, 1).symbols["BTCUSDT"].book for _ in range(3)]
+    assert [book and book.update_id for book in found] == [None, 2, None]
 
 
 async def test_after_more_than_an_hour_a_partition_starts_anew() -> None:

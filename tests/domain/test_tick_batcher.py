@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.tick_batcher import TickBatcher
-from app.domain.ticks import Quote, Trade
-from app.records import TickBatch, Trades
+from app.domain.ticks import BookSnapshot, Quote, Trade
+from app.records import Book, TickBatch, Trades
 
 GRACE_MS = 50.0
 
@@ -20,6 +20,12 @@ def trade(trade_id: int, time_ms: int, symbol: str = "BTCUSDT") -> Trade:
 def quote(update_id: int, time_ms: int) -> Quote:
     """Return a quote."""
     return Quote("BTCUSDT", update_id, time_ms, 60_000.0, 1.0, 60_000.01, 2.0)
+
+
+def snapshot(update_id: int, time_ms: int) -> BookSnapshot:
+    """Return a book of one level."""
+    book = Book(time_ms=time_ms, update_id=update_id, bid=[1.0], bid_size=[2.0], ask=[3.0], ask_size=[4.0])
+    return BookSnapshot("BTCUSDT", book)
 
 
 def batcher(second: int = 100, rate: float = 1.0) -> TickBatcher:
@@ -139,6 +145,32 @@ def test_a_quote_from_before_the_open_second_belongs_to_it() -> None:
     cut = batcher()
     cut.add(quote(1, 99_990))
     assert cut.close(1.0, 1).symbols["BTCUSDT"].quotes.time_ms == [100_000]
+
+
+def test_a_second_has_the_last_book_of_it_and_none_where_none_came() -> None:
+    """The next second's first one stays with it; a book is never carried."""
+    cut = batcher()
+    assert all(cut.add(snapshot(number, time_ms)) for number, time_ms in ((1, 100_100), (2, 100_990), (3, 101_050)))
+    books = [cut.close(1.0, 1).symbols["BTCUSDT"].book for _ in range(3)]
+    assert [book and (book.update_id, book.time_ms) for book in books] == [(2, 100_990), (3, 101_050), None]
+
+
+def test_an_older_book_is_dropped_and_one_that_did_not_change_is_taken() -> None:
+    """Overlapping connections; a market in which nothing happens."""
+    cut = batcher()
+    added = [cut.add(snapshot(update_id, 100_100)) for update_id in (50, 49, 50)]
+    assert added == [True, False, True]
+    assert cut.add(snapshot(2**62, 100_200))
+    assert cut.add(snapshot(51, 100_300))
+
+
+def test_a_book_from_before_the_open_second_belongs_to_it() -> None:
+    """It took longer than usual."""
+    cut = batcher()
+    cut.add(snapshot(1, 99_990))
+    closed = cut.close(1.0, 1).symbols["BTCUSDT"].book
+    assert closed is not None
+    assert closed.time_ms == 100_000
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_numbers_are_written_with_eight_decimals() -> None:
 
 def trades(*ids: int) -> TradeColumns:
     column = np.array(ids, np.int64)
-    return TradeColumns(column, column, column, column, column, column > 1)
+    return TradeColumns(column, column, column, column, column, column > 1, column)
 
 
 def test_a_selection_applies_to_every_column() -> None:

@@ -15,7 +15,13 @@ def column(value: int) -> np.ndarray:
 
 
 TRADES = TradeColumns(
-    column(7), column(1680652800000123), column(1680652799999), column(2816547), column(56), np.array([True])
+    column(7),
+    column(1680652800000123),
+    column(1680652799999),
+    column(2816547),
+    column(56),
+    np.array([True]),
+    column(321),
 )
 QUOTES = QuoteColumns(column(9), column(5), column(2816547), column(798680), column(2816548), column(326888))
 
@@ -35,6 +41,8 @@ def test_streams_and_rest_agree_on_a_trade() -> None:
     (aggregate,), (raw,) = agg_trade_events("BTCUSDT", SCALE, TRADES), trade_events("BTCUSDT", SCALE, TRADES)
     (row,) = agg_trade_rows(SCALE, TRADES)
     assert row == {name: json.loads(aggregate.data)[name] for name in "apqflTmM"}
+    (fine,) = agg_trade_rows(SCALE, TRADES, microseconds=True)
+    assert fine == row | {"T": 1680652799999321}
     assert {name: json.loads(raw.data)[name] for name in "pqTmM"} == {name: row[name] for name in "pqTmM"}
     assert json.loads(raw.data)["t"] == row["a"]
 
@@ -50,4 +58,7 @@ def test_a_quote_carries_no_time() -> None:
 def test_a_combined_payload_names_its_stream() -> None:
     """The payload itself is unchanged."""
     (event,) = quote_events("BTCUSDT", SCALE, QUOTES)
-    assert json.loads(combined_payload(event)) == {"stream": "btcusdt@bookTicker", "data": json.loads(event.data)}
+    assert json.loads(combined_payload(event.stream, event.data)) == {
+        "stream": "btcusdt@bookTicker",
+        "data": json.loads(event.data),
+    }

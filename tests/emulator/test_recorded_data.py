@@ -39,6 +39,15 @@ def test_recorded_aggregates_replace_those_made_from_trades(tmp_path: Path) -> N
     assert data.events[1].data == msgspec.json.encode(msgspec.json.decode(AGGREGATE)["data"])
 
 
+def test_a_recording_in_microseconds_keeps_them(tmp_path: Path) -> None:
+    """REST lists them too; the recorder's clock was not behind."""
+    fine = AGGREGATE.replace("1680652800000", "1680652800000250").replace("1680652799999", "1680652799999125")
+    data = load_recordings([recording(tmp_path, *[fine] * 2)])
+    trades = data.trades["BTCUSDT"]
+    assert (trades.time_ms.tolist(), trades.microsecond.tolist()) == ([1680652799999], [125])
+    assert data.clocks[0].most_ms < 1.0
+
+
 def test_decimals_are_as_many_as_the_recording_needs(tmp_path: Path) -> None:
     """28165.47 needs two decimals, 0.00056 five."""
     scale = load_recordings([recording(tmp_path, TRADE)]).scales["BTCUSDT"]

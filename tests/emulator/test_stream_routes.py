@@ -45,6 +45,25 @@ async def test_a_combined_stream_names_the_stream_of_each_payload() -> None:
     assert fields["bookTicker"] == set("usbBaA")
 
 
+async def test_times_are_in_microseconds_for_those_who_ask() -> None:
+    """The same trades for two clients of one exchange, and over REST; microseconds are the market's own."""
+    async with Exchange(synthetic(7, ticks_per_s=300)) as exchange:
+        url = f"{exchange.ws_url}stream?streams=btcusdt@aggTrade"
+        async with plain(url) as coarse, plain(f"{url}&timeUnit=MICROSECOND") as fine:
+            in_ms, in_us = [[one["data"] for one in await receive(socket, 60)] for socket in (coarse, fine)]
+        first_id = in_us[0]["a"]
+        async with httpx.AsyncClient(base_url=exchange.rest_url, trust_env=False) as rest:
+            rows = [
+                (await rest.get(f"/api/v3/aggTrades?symbol=BTCUSDT&fromId={first_id}&limit=50", headers=headers)).json()
+                for headers in ({}, {"X-MBX-TIME-UNIT": "MICROSECOND"})
+            ]
+    fine_of = {one["a"]: one["T"] for one in in_us}
+    assert all(one["T"] == fine_of.get(one["a"], one["T"] * 1000) // 1000 for one in in_ms)
+    assert len({time % 1000 for time in fine_of.values()}) > 20
+    assert [row["T"] for row in rows[0]] == [row["T"] // 1000 for row in rows[1]]
+    assert all(row["T"] == fine_of[row["a"]] for row in rows[1] if row["a"] in fine_of)
+
+
 async def test_a_url_may_name_a_thousand_streams() -> None:
     """All of 1,000 streams named in one URL are subscribed; more than 1,024 are refused."""
     names = [f"s{number:04d}usdt@bookTicker" for number in range(1100)]

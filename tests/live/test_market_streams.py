@@ -11,6 +11,7 @@ from binance.exceptions import BinanceAPIException
 
 from app.collector.binance_messages import decode
 from app.collector.market_streams import MarketStreams
+from app.collector.receipt import Receipt
 from app.collector.rest_client import RestClient
 from app.domain.ticks import Quote, Trade
 from app.emulator import Exchange, replay
@@ -30,7 +31,7 @@ class Received:
         self.trades: set[int] = set()
         self.quotes: set[int] = set()
 
-    def receive(self, raw: str | bytes, _at_ms: float) -> bool:
+    def receive(self, raw: str | bytes, _at_ms: float, _receipt: Receipt) -> bool:
         """Decode a frame."""
         self.frames += 1
         event = decode(raw, 0)
