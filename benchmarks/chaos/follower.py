@@ -54,7 +54,7 @@ class Follower:
 @asynccontextmanager
 async def following(settings: Settings) -> AsyncIterator[tuple[Follower, AIOKafkaConsumer]]:
     """Create the topics of a run, and follow them while the body runs."""
-    await ensure(settings, SPECS)
+    await ensure(settings)  # all of them, as the collector would
     follower = Follower(settings)
     async with assigned(settings, topic_partitions(settings, *SPECS)) as consumer:
         task = asyncio.create_task(follower.run(consumer), name="follower")

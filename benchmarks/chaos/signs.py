@@ -55,9 +55,9 @@ def _rose(before: dict[str, float], after: dict[str, float], moving: set[str]) -
 
 
 def counters(text: str) -> dict[str, float]:
-    """Return the counters of the collector in an exposition, those of the flow itself left out.
+    r"""Return the counters of the collector in an exposition, those of the flow itself left out.
 
-    >>> counters('# TYPE btc_ticks_lost_total counter\\nbtc_ticks_lost_total{symbol="A"} 3.0\\n')
+    >>> counters('# TYPE btc_ticks_lost_total counter\nbtc_ticks_lost_total{symbol="A"} 3.0\n')
     {"btc_ticks_lost_total{'symbol': 'A'}": 3.0}
     """
     return {
@@ -86,6 +86,6 @@ def first_line_ms(log: Path, begins_ms: float) -> float | None:
     return next((at_ms for at_ms, _, _ in log_lines(log) if at_ms >= begins_ms), None)
 
 
-def error_lines(log: Path) -> list[str]:
-    """Return the lines of a log that an operator must look at: errors and tracebacks."""
-    return [line for _, level, line in log_lines(log) if level in {"error", "critical"} or "Traceback" in line]
+def tracebacks(log: Path) -> list[str]:
+    """Return the lines of a log that hold a traceback: an error nobody expected."""
+    return [line for _, level, line in log_lines(log) if level == "critical" or "Traceback" in line]

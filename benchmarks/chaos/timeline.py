@@ -9,7 +9,7 @@ from app.clock import Clock
 from app.emulator.sent_record import SentRecord
 from app.kafka.topics import partition_of
 from benchmarks.chaos.judge import Expectation, owed_rows
-from benchmarks.chaos.readers import TopicsOfRun, WrittenBatch, accepted, delivered
+from benchmarks.chaos.readers import DeliveredTrade, TopicsOfRun, WrittenBatch, accepted, delivered
 
 ON_TIME_MS = 1000.0  # a batch that the broker had so long after its second's end is on time
 
@@ -19,8 +19,8 @@ class Times(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     detected_s: float | None = None  # from the fault's begin to the first sign of it
     live_again_s: float | None = None  # from its end to the next batch on time, of a second begun after the end
-    refilled_s: float | None = None  # from its end to the last trade that came late; 0: it came before the end
-    refilled: int = 0  # trades that came later than in their second's batch or the next one
+    refilled_s: float | None = None  # from its end to the last trade that was refilled; 0: it came before the end
+    refilled: int = 0  # trades that the stream did not bring, or only after their second's batch and the next one
 
 
 class FaultWindow(NamedTuple):
@@ -51,12 +51,12 @@ def times_of(
     """Return the times of a run; `sign_ms` is the first sign in logs and metrics, wall clock."""
     signs = [gap.appended_ms for gap in topics.gaps if gap.appended_ms >= window.begins_ms]
     signs += [sign_ms] if sign_ms is not None else []
-    late = list(_late_trades(record, topics, expectation, window))
+    refills = list(_refills(record, topics, expectation, window))
     return Times(
         detected_s=(min(signs) - window.begins_ms) / 1000 if signs else None,
         live_again_s=_live_again_s(record, topics, expectation, window),
-        refilled_s=max(0.0, max(late) - window.ends_ms) / 1000 if late else None,
-        refilled=len(late),
+        refilled_s=max(0.0, max(refills) - window.ends_ms) / 1000 if refills else None,
+        refilled=len(refills),
     )
 
 
@@ -86,8 +86,8 @@ def is_live(written: WrittenBatch, made: Mapping[str, Mapping[int, set[int]]], c
 
     `made`: symbol → second → the ids that the exchange made in it.
     """
-    batch = written.batch
-    if batch.late or written.appended_ms > clock.wall_of_ms((batch.second + 1) * 1000) + ON_TIME_MS:
+    batch, ends_ms = written.batch, clock.wall_of_ms((written.batch.second + 1) * 1000)
+    if batch.late or not ends_ms - 1.0 <= written.appended_ms <= ends_ms + ON_TIME_MS:
         return False
     return all(
         not (ids := made.get(symbol, {}).get(batch.second)) or ids & set(ticks.trades.id)
@@ -106,18 +106,19 @@ def _ids_by_second(record: SentRecord, symbol: str, until_s: int) -> dict[int, s
 # ── refilled ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _late_trades(
-    record: SentRecord, topics: TopicsOfRun, expectation: Expectation, window: FaultWindow
-) -> Iterator[float]:
-    """Yield when each trade came that was made since the fault began and missed its second's batch and the next."""
+def _refills(record: SentRecord, topics: TopicsOfRun, expectation: Expectation, window: FaultWindow) -> Iterator[float]:
+    """Yield when each trade came that was made since the fault began and that the stream did not bring in time."""
     trades = delivered(topics)
     for symbol in expectation.symbols:
         rows = owed_rows(record, symbol, expectation.until_s)
+        rows = rows[rows["due_us"] / 1000 >= expectation.clock.exchange_ms(window.begins_ms)]
         due_ms = dict(zip(rows["key"].tolist(), (rows["due_us"] / 1000).tolist(), strict=True))
+        not_sent = set(rows["key"][(rows["copies"] == 0) | (rows["sent_key"] != rows["key"])].tolist())
         for trade in trades.get(symbol, ()):
-            made_ms = due_ms.get(trade.id)
-            if made_ms is None or expectation.clock.wall_of_ms(made_ms) < window.begins_ms:
-                continue
-            ends_ms = expectation.clock.wall_of_ms((made_ms // 1000 + 2) * 1000)
-            if trade.appended_ms > ends_ms + ON_TIME_MS / 2 or trade.is_backfilled:
+            if trade.id in due_ms and (trade.id in not_sent or _is_late(trade, due_ms[trade.id], expectation)):
                 yield trade.appended_ms
+
+
+def _is_late(trade: DeliveredTrade, made_ms: float, expectation: Expectation) -> bool:
+    ends_ms = expectation.clock.wall_of_ms((made_ms // 1000 + 2) * 1000)  # of the next second
+    return trade.is_backfilled or trade.appended_ms > ends_ms + ON_TIME_MS / 2

@@ -17,13 +17,15 @@ SYMBOL, STREAM = "BTCUSDT", "btcusdt@aggTrade"
 EXPECTATION = Expectation((SYMBOL,), partitions=1, clock=Clock(0.0, 0.0), until_s=104)
 
 
-def record_of(folder: Path, made: dict[int, tuple[int, ...]], *, copies: int = 1) -> SentRecord:
-    """Return the record of an exchange that made these ids: second → ids, a tenth of a second apart."""
+def record_of(
+    folder: Path, made: dict[int, tuple[int, ...]], *, copies: int = 1, lost: tuple[int, ...] = ()
+) -> SentRecord:
+    """Return the record of an exchange that made these ids: second → ids, a tenth of a second apart; `lost` unsent."""
     recorder = SentRecorder(folder, "constructed")
     for second, ids in made.items():
         for place, key in enumerate(ids):
             event = Event(second * 1_000_000 + place * 100_000, SYMBOL, AGG_TRADE, key, STREAM, b"{}")
-            recorder.add(Outgoing(event, key, copies), has_clients=True)
+            recorder.add(Outgoing(event, key, copies), has_clients=key not in lost)
     recorder.end(())
     return SentRecord(folder)
 
