@@ -20,8 +20,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     seed: int = 0
     at_start: bool = False  # the faults are in force before the collector starts
-    clock_step_s: float = 0.0  # the collector's wall clock is wrong by so much …
-    clock_step_for_s: float = 0.0  # … for so long, from when the faults begin
+    clock_step_s: float = 0.0  # the collector's wall clock is wrong by so much for `lasts_s`
+    lasts_s: float = 0.0  # what is no fault of the exchange lasts so long
 
     @property
     def key(self) -> str:
@@ -55,8 +55,8 @@ def clock_cases() -> list[Case]:
     """Return steps of the collector's own clock, wrong server times, and a ban at the start (ten minutes, scaled)."""
     hour = 3600.0
     return [
-        Case(name="own clock + 1 h", clock_step_s=hour, clock_step_for_s=8.0),
-        Case(name="own clock − 1 h", clock_step_s=-hour, clock_step_for_s=8.0),
+        Case(name="own clock + 1 h", clock_step_s=hour, lasts_s=8.0),
+        Case(name="own clock − 1 h", clock_step_s=-hour, lasts_s=8.0),
         Case(name="server time + 1 h at start", at_start=True, faults=(_clock(hour, 12.0, "rest"),)),
         Case(name="server time − 1 h at start", at_start=True, faults=(_clock(-hour, 12.0, "rest"),)),
         Case(name="ban at start", at_start=True, faults=(Fault("ban", seconds=60.0),)),

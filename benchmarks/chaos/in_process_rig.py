@@ -12,7 +12,7 @@ from app.emulator.server import Exchange
 from app.emulator.synthetic import synthetic
 from app.settings import Settings
 from benchmarks.chaos.cases import SYMBOLS
-from benchmarks.chaos.rig import MARKET_SEED, TICKS_PER_S, collector_settings
+from benchmarks.chaos.rig import MARKET_SEED, TICKS_PER_S, collector_settings, sleep_until
 
 
 class InProcessRig:
@@ -41,6 +41,10 @@ class InProcessRig:
     async def step_clock(self, by_s: float) -> None:
         """Refuse: the clock of a test is everybody's."""
         raise NotImplementedError("the clock of this process is not the collector's alone: use processes")
+
+    async def until_faults_end(self, ends_ms: float) -> None:
+        """Wait until this wall time."""
+        await sleep_until(ends_ms)
 
     async def stop_collector(self) -> str:
         """Stop the collector; return the error it ended with, or ""."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from app.reference.markdown import table
-from benchmarks.chaos.cases import MIXTURE
-from benchmarks.chaos.results import ROOT, CaseResult
+from benchmarks.chaos.absence import AwayResult
+from benchmarks.chaos.cases import MIXTURE, clock_cases, singles
+from benchmarks.chaos.results import ROOT, CaseResult, Results
 
 PAGE = ROOT / "docs" / "feed.md"
 BEGIN, END = "<!-- chaos-feed: begin -->", "<!-- chaos-feed: end -->"
@@ -15,25 +16,33 @@ HEAD = ("fault", "detected in", "live again in", "refilled in", "lost", "doubled
 NOTHING, NEVER = "–", "never"
 
 
-def write(results: Sequence[CaseResult], file: Path = PAGE) -> None:
+def write(results: Results, file: Path = PAGE) -> None:
     """Put the tables between the markers of the page; raises ValueError if it has none."""
     before, begin, rest = file.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{file} needs the lines {BEGIN} and {END}")
-    file.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n\n{END}{after}", encoding="utf-8")
+    text = tables(list(results.read().values()), results.absence())
+    file.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
-def tables(results: Sequence[CaseResult]) -> str:
+def tables(results: Sequence[CaseResult], absence: AwayResult | None = None) -> str:
     """Return everything between the markers."""
-    alone = [one for one in results if one.name != MIXTURE]
-    mixed = [one for one in results if one.name == MIXTURE]
+    alone = sorted((one for one in results if one.name != MIXTURE), key=_place)
+    mixed = sorted((one for one in results if one.name == MIXTURE), key=lambda one: one.seed)
     parts = [_about(results), table(HEAD, [_row(one) for one in alone])]
     if broken := [one for one in alone if _reason(one)]:
         parts.append("Promises broken:\n\n" + "\n".join(f"- {one.name}: {_reason(one)}" for one in broken))
     if mixed:
         parts += ["### Mixtures", _mixtures(mixed)]
+    if absence:
+        parts += ["### Away", _absence(absence)]
     return "\n\n".join(parts)
+
+
+def _place(result: CaseResult) -> int:
+    names = [case.name for case in (*singles(), *clock_cases())]
+    return names.index(result.name) if result.name in names else len(names)
 
 
 def _about(results: Sequence[CaseResult]) -> str:
@@ -95,3 +104,17 @@ def _median(values: Sequence[float]) -> str:
         return NOTHING
     middle, high = np.percentile(values, (50, 99)).tolist()
     return f"{middle:.1f} s, {high:.1f} s"
+
+
+def _absence(result: AwayResult) -> str:
+    rows = [
+        ("live again after", _seconds(result.live_after_s, NEVER)),
+        ("ledger empty after", _seconds(result.empty_after_s, NEVER)),
+        ("ids missed, delivered", f"{result.ids:,}, {result.delivered:,}"),
+        ("lost, open, without a word", f"{result.lost:,}, {result.open:,}, {result.unnamed:,}"),
+        ("doubled", f"{result.doubled:,}"),
+        ("live lag meanwhile, 99 % and most", f"{result.lag_p99_s:.2f} s, {result.lag_most_s:.2f} s"),
+        ("memory, most", f"{result.rss_most_mb:.0f} MiB"),
+        ("memory over time", ", ".join(f"{mb:.0f}" for mb in result.rss_mb) + " MiB"),
+    ]
+    return table((f"{result.hours:g} h, {result.symbols} symbols", "measured"), rows)

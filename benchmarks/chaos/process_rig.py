@@ -4,10 +4,10 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -16,17 +16,35 @@ import psutil
 from app.emulator.fault import Fault
 from app.service import ports
 from benchmarks.chaos.cases import SYMBOLS
-from benchmarks.chaos.rig import MARKET_SEED, TICKS_PER_S, collector_settings
+from benchmarks.chaos.rig import MARKET_SEED, TICKS_PER_S, collector_settings, sleep_until
 from benchmarks.chaos.signs import MetricSamples, first_line_ms, tracebacks
 from benchmarks.processes import Processes
 
 START_PATIENCE_S = 90.0
 
 
+class SteppableProcesses(Processes):
+    """Processes of which some have a wall clock that `clock_file` makes wrong."""
+
+    @property
+    def clock_file(self) -> Path:
+        """The file with the seconds by which the clock is wrong."""
+        return self.folder / "clock_offset_s"
+
+    def start_stepped(self, name: str, *arguments: str, **variables: str) -> psutil.Process:
+        """Start `btc ARGUMENTS` with that clock and these environment variables."""
+        command = [sys.executable, "-m", "benchmarks.chaos.stepped_clock", str(self.clock_file), *arguments]
+        environment = {**os.environ, **self.settings.environment(), **variables}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._running[name] = process
+        return psutil.Process(process.pid)
+
+
 class ProcessRig:
     """One exchange and one collector; see `process_rig`."""
 
-    def __init__(self, processes: "SteppableProcesses", folder: Path, port: int) -> None:
+    def __init__(self, processes: SteppableProcesses, folder: Path, port: int) -> None:
         self.settings, self.record = processes.settings, folder / "record"
         self._processes, self._log = processes, folder / "collector.log"
         self._url, self._port = f"http://127.0.0.1:{port}", port
@@ -67,6 +85,10 @@ class ProcessRig:
         """Make the collector's wall clock wrong by so much."""
         await asyncio.to_thread(self._processes.clock_file.write_text, f"{by_s}")
 
+    async def until_faults_end(self, ends_ms: float) -> None:
+        """Wait until this wall time."""
+        await sleep_until(ends_ms)
+
     async def stop_collector(self) -> str:
         """Stop the collector; return its exit code if it is not 0, and the first traceback in its log."""
         await self.stop_sampling()
@@ -95,15 +117,20 @@ class ProcessRig:
         return httpx.AsyncClient(base_url=self._url, timeout=10.0, trust_env=False)
 
 
+AnyRig = TypeVar("AnyRig", bound=ProcessRig)
+
+
 @asynccontextmanager
-async def process_rig(kafka: str, prefix: str, folder: Path) -> AsyncIterator[ProcessRig]:
-    """Run an exchange, and a collector when it is started; both end with the body."""
+async def running_exchange(
+    kafka: str, prefix: str, folder: Path, make: Callable[[SteppableProcesses, int], AnyRig]
+) -> AsyncIterator[AnyRig]:
+    """Run the exchange of a rig that `make` returns for a port; everything it starts ends with the body."""
     port = ports.free_port()
     options = collector_settings(port)
     with SteppableProcesses(
         folder, kafka, prefix, **options, metrics_port=ports.free_port(), log_format="ecs", log_level="INFO"
     ) as processes:
-        rig = ProcessRig(processes, folder, port)
+        rig = make(processes, port)
         await rig.start_exchange()
         try:
             yield rig
@@ -111,19 +138,10 @@ async def process_rig(kafka: str, prefix: str, folder: Path) -> AsyncIterator[Pr
             await rig.stop_sampling()
 
 
-class SteppableProcesses(Processes):
-    """Processes of which some have a wall clock that `clock_file` makes wrong."""
-
-    @property
-    def clock_file(self) -> Path:
-        """The file with the seconds by which the clock is wrong."""
-        return self.folder / "clock_offset_s"
-
-    def start_stepped(self, name: str, *arguments: str, **variables: str) -> psutil.Process:
-        """Start `btc ARGUMENTS` with that clock and these environment variables."""
-        command = [sys.executable, "-m", "benchmarks.chaos.stepped_clock", str(self.clock_file), *arguments]
-        environment = {**os.environ, **self.settings.environment(), **variables}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._running[name] = process
-        return psutil.Process(process.pid)
+@asynccontextmanager
+async def process_rig(kafka: str, prefix: str, folder: Path) -> AsyncIterator[ProcessRig]:
+    """Run an exchange, and a collector when it is started; both end with the body."""
+    async with running_exchange(
+        kafka, prefix, folder, lambda processes, port: ProcessRig(processes, folder, port)
+    ) as rig:
+        yield rig

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.chaos.absence import AwayResult
 from benchmarks.chaos.judge import Judgement
 from benchmarks.chaos.timeline import Times
 
@@ -39,7 +40,7 @@ class Results:
     """The results of one commit in one folder."""
 
     def __init__(self, folder: Path, commit: str) -> None:
-        self.file, self.commit = folder / "results.jsonl", commit
+        self.file, self._absence, self.commit = folder / "results.jsonl", folder / "away.json", commit
 
     def read(self) -> dict[str, CaseResult]:
         """Return key → newest result of this commit; a line that was cut off by a kill is left out."""
@@ -61,6 +62,16 @@ class Results:
         is_cut = bool(before) and not before.endswith(b"\n")
         with self.file.open("ab") as file:
             file.write((b"\n" if is_cut else b"") + msgspec.json.encode(result) + b"\n")
+
+    def add_absence(self, result: AwayResult) -> None:
+        """Write the result of an absence; one is kept, the newest."""
+        self._absence.parent.mkdir(parents=True, exist_ok=True)
+        self._absence.write_bytes(msgspec.json.encode(result))
+
+    def absence(self) -> AwayResult | None:
+        """Return the newest result of an absence of this commit."""
+        found = msgspec.json.decode(self._absence.read_bytes(), type=AwayResult) if self._absence.exists() else None
+        return found if found and found.commit == self.commit else None
 
 
 def commit_now() -> str:

@@ -1,10 +1,11 @@
 """One emulated exchange and one collector on a broker, whether as processes or within a test."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.clock import Clock
+from app.clock import Clock, wall_ms
 from app.emulator.fault import Fault
 from app.settings import Settings
 from benchmarks.chaos.cases import PARTITIONS, SYMBOLS
@@ -30,6 +31,9 @@ class Rig(Protocol):
     async def step_clock(self, by_s: float) -> None:
         """Make the collector's wall clock wrong by so much."""
 
+    async def until_faults_end(self, ends_ms: float) -> None:
+        """Wait until this wall time, and break meanwhile what is not the exchange's."""
+
     async def stop_collector(self) -> str:
         """Stop the collector; return what went wrong with it, or ""."""
 
@@ -52,3 +56,8 @@ def clock_of(state: dict[str, Any]) -> Clock:
     """Return how the emulator relates wall and exchange time."""
     anchor = state["anchor"]
     return Clock(anchor["exchange_ms"], anchor["wall_ms"], state["speed"])
+
+
+async def sleep_until(ends_ms: float) -> None:
+    """Wait until this wall time, epoch ms."""
+    await asyncio.sleep(max(0.0, ends_ms - wall_ms()) / 1000)

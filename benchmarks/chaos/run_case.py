@@ -111,13 +111,13 @@ class _Run:
             record = SentRecord(self._rig.record)
             self._window = window_of(record.faults)
         else:
-            self._window = FaultWindow(begins_ms, begins_ms + 1000 * self._case.clock_step_for_s)
+            self._window = FaultWindow(begins_ms, begins_ms + 1000 * self._case.lasts_s)
         if self._case.clock_step_s:
             await self._rig.step_clock(self._case.clock_step_s)
         self._say("faults begin: " + "; ".join(described(fault) for fault in self._case.faults))
 
     async def _until_faults_end(self) -> None:
-        await asyncio.sleep(max(0.0, self._window.ends_ms - wall_ms()) / 1000)
+        await self._rig.until_faults_end(self._window.ends_ms)
         if self._case.clock_step_s:
             await self._rig.step_clock(0.0)
         self._say("faults are over")

@@ -5,6 +5,7 @@ import shutil
 import traceback
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from app.kafka.clients import client_options
 from app.settings import Settings
 from benchmarks.chaos.cases import Case
 from benchmarks.chaos.judge import Judgement
-from benchmarks.chaos.process_rig import process_rig
+from benchmarks.chaos.owners import OWNERS, owners_rig
+from benchmarks.chaos.process_rig import ProcessRig, process_rig
 from benchmarks.chaos.results import CaseResult, Results
 from benchmarks.chaos.run_case import NotLiveError, run_case
 from benchmarks.chaos.timeline import Times
@@ -32,6 +34,7 @@ class Schedule:
     results: Results
     jobs: int
     say: Say
+    broker_pid: int = 0  # of the broker that the two owners slow down
     is_verbose: bool = False
     keeps_folders: bool = False  # of runs that broke a promise
     _done: int = field(default=0, init=False)
@@ -49,7 +52,7 @@ class Schedule:
     async def _run_each(self, todo: Iterable[Case]) -> None:
         for case in todo:
             try:
-                async with asyncio.timeout(LONGEST_RUN_S):
+                async with asyncio.timeout(LONGEST_RUN_S + case.lasts_s):
                     result = await self._run(case)
             except (NotLiveError, TimeoutError) as error:
                 result = self._failed(case, f"not judged: {error or 'took too long'}")
@@ -65,7 +68,7 @@ class Schedule:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         say: Say = (lambda text: self.say(f"{case.key}: {text}")) if self.is_verbose else (lambda _: None)
-        async with process_rig(self.kafka, prefix, folder) as rig:
+        async with self._rig(case, prefix, folder, say) as rig:
             result = await run_case(case, rig, self.results.commit, say=say)
             settings = rig.settings
         await delete_topics(settings)
@@ -74,6 +77,11 @@ class Schedule:
         else:
             shutil.rmtree(folder, ignore_errors=True)
         return result
+
+    def _rig(self, case: Case, prefix: str, folder: Path, say: Say) -> AbstractAsyncContextManager[ProcessRig]:
+        if case.name == OWNERS:
+            return owners_rig(self.kafka, prefix, folder, broker_pid=self.broker_pid, seed=case.seed, say=say)
+        return process_rig(self.kafka, prefix, folder)
 
     def _failed(self, case: Case, note: str) -> CaseResult:
         return CaseResult(name=case.name, seed=case.seed, commit=self.results.commit, measured="", faults=[],

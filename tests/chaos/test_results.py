@@ -80,11 +80,13 @@ def test_the_tables_replace_what_is_between_the_markers(tmp_path: Path) -> None:
     """The prose around them stays; a page without markers is refused."""
     file = tmp_path / "feed.md"
     file.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
-    page.write([result()], file)
+    results = Results(tmp_path, "abc")
+    results.add(result())
+    page.write(results, file)
     text = file.read_text()
     assert text.startswith("before\n")
     assert text.endswith(f"{page.END}\nafter\n")
     assert "old" not in text
     file.write_text("no markers")
     with pytest.raises(ValueError, match="needs the lines"):
-        page.write([result()], file)
+        page.write(results, file)
