@@ -45,14 +45,17 @@ class Judgement(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return [f"{getattr(self, name)} {name}" for name in broken if getattr(self, name)]
 
     @property
-    def is_settled(self) -> bool:
-        """Whether every promise holds and no gap is open any more."""
-        return not self.violations and not self.open
+    def may_improve(self) -> bool:
+        """Whether more time could repair something: what was written doubled or early stays so."""
+        return bool(self.open or self.unnamed or self.missing or self.misnamed)
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the feed owes: these symbols, from the first trade sent to a client until `until_s`, exchange seconds.
+    """What the feed owes: these symbols until `until_s`, exchange seconds.
+
+    It begins with the first trade that a client was sent, but not before `since_us`, exchange time: of two collectors
+    that start together, one may be sent a trade of the other's partition first.
 
     `clock` relates wall and exchange time as the emulator knows them. Where the collector's wall clock is wrong on
     purpose (`is_wall_clock_wrong`), its own stamps prove nothing and only the broker's count.
@@ -62,6 +65,7 @@ class Expectation:
     partitions: int
     clock: Clock
     until_s: int
+    since_us: int = 0
     is_wall_clock_wrong: bool = False
 
 
@@ -73,11 +77,13 @@ def judge(record: SentRecord, topics: TopicsOfRun, expectation: Expectation) -> 
     return judgement
 
 
-def owed_rows(record: SentRecord, symbol: str, until_s: int) -> NDArray[np.void]:
-    """Return the record's rows of the trades that the feed owes: all since the first one that a client was sent."""
-    rows = record.of(f"{symbol.lower()}@aggTrade", end_us=until_s * 1_000_000)
+def owed_rows(record: SentRecord, symbol: str, expectation: Expectation) -> NDArray[np.void]:
+    """Return the record's rows of the trades of a symbol that the feed owes."""
+    rows = record.of(f"{symbol.lower()}@aggTrade", end_us=expectation.until_s * 1_000_000)
     sent = np.flatnonzero(rows["copies"])
-    return rows[rows["due_us"] >= rows["due_us"][sent[0]]] if len(sent) else rows[:0]
+    if not len(sent):
+        return rows[:0]
+    return rows[rows["due_us"] >= max(int(rows["due_us"][sent[0]]), expectation.since_us)]
 
 
 # ── trade ids ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +93,7 @@ def _judge_ids(judgement: Judgement, record: SentRecord, topics: TopicsOfRun, ex
     trades, gaps = delivered(topics), newest_gaps(topics.gaps)
     for symbol in expectation.symbols:
         count = Counter(trade.id for trade in trades.get(symbol, ()))
-        owed = {int(key) for key in owed_rows(record, symbol, expectation.until_s)["key"]}
+        owed = {int(key) for key in owed_rows(record, symbol, expectation)["key"]}
         ever = {int(key) for key in record.of(f"{symbol.lower()}@aggTrade")["key"]}
         absent = owed - count.keys()
         is_open, is_lost = (_named(gaps, symbol, state, ever) for state in ("open", "lost"))
@@ -123,7 +129,7 @@ def _judge_seconds(judgement: Judgement, record: SentRecord, topics: TopicsOfRun
     for partition, symbols in _partitions(expectation).items():
         name = f"partition {partition}"
         batches = by_partition.get(partition, [])
-        owed = set(_owed_seconds(record, symbols, expectation.until_s))
+        owed = set(_owed_seconds(record, symbols, expectation))
         judgement.seconds += len(owed)
         early = {one.batch.second for one in batches if _is_early(one, expectation)}
         _count(judgement, "early", name, early)
@@ -140,10 +146,10 @@ def _partitions(expectation: Expectation) -> dict[int, list[str]]:
     return found
 
 
-def _owed_seconds(record: SentRecord, symbols: list[str], until_s: int) -> range:
+def _owed_seconds(record: SentRecord, symbols: list[str], expectation: Expectation) -> range:
     """Return the seconds after that of the first trade sent to a client."""
-    starts_us = [int(rows["due_us"].min()) for name in symbols if len(rows := owed_rows(record, name, until_s))]
-    return range(min(starts_us) // 1_000_000 + 1, until_s) if starts_us else range(0)
+    starts_us = [int(rows["due_us"].min()) for name in symbols if len(rows := owed_rows(record, name, expectation))]
+    return range(min(starts_us) // 1_000_000 + 1, expectation.until_s) if starts_us else range(0)
 
 
 def _is_early(written: WrittenBatch, expectation: Expectation) -> bool:

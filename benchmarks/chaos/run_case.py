@@ -12,7 +12,7 @@ from app.kafka.topics import by_partition
 from benchmarks.chaos.cases import Case, described
 from benchmarks.chaos.follower import Follower, following
 from benchmarks.chaos.judge import Expectation, Judgement, judge
-from benchmarks.chaos.readers import accepted
+from benchmarks.chaos.readers import TopicsOfRun, accepted
 from benchmarks.chaos.results import CaseResult
 from benchmarks.chaos.rig import Rig, clock_of
 from benchmarks.chaos.timeline import FaultWindow, Times, times_of, window_of
@@ -20,6 +20,7 @@ from benchmarks.chaos.timeline import FaultWindow, Times, times_of, window_of
 LIVE_BATCHES = 3  # of each partition, on time, one after the other: the feed is live
 LIVE_PATIENCE_S = 90.0
 SETTLE_S, DRAIN_S, LOOK_EVERY_S = 5.0, 40.0, 2.0
+FLUSHED_S = 0.7  # the record on disk is so far behind at most
 MARGIN_S = 3  # the last seconds of a run are not owed: they are being closed
 
 
@@ -72,6 +73,7 @@ class _Run:
         self._case, self._rig, self._topics = case, rig, follower.topics
         self._patience, self._say = patience, say
         self._window = FaultWindow(0.0, 0.0)
+        self._since_us = 0  # exchange time when the feed was live
         self._sign_ms: float | None = None  # wall clock
         self.requests_before: dict[str, int] = {}
 
@@ -92,6 +94,7 @@ class _Run:
             if time.monotonic() > deadline_s:
                 raise NotLiveError(f"the feed was not live after {LIVE_PATIENCE_S:g} s")
             await asyncio.sleep(0.25)
+        self._since_us = int((await self._rig.state())["now_ms"] * 1000)
         self._say("live")
 
     def _is_live(self) -> bool:
@@ -127,7 +130,7 @@ class _Run:
         deadline_s = time.monotonic() + self._patience.drain_s - self._patience.settle_s
         while time.monotonic() < deadline_s:
             judgement = await self._judge(await self.until_s())
-            if judgement.is_settled:
+            if not judgement.may_improve:
                 return
             self._say(f"not yet: {', '.join(judgement.violations) or 'open'} {judgement.open or ''}")
             await asyncio.sleep(LOOK_EVERY_S)
@@ -143,20 +146,26 @@ class _Run:
 
     async def verdict(self, until_s: int) -> tuple[Judgement, Times, float | None]:
         """Return the judgement, the times of the faults, and the time from the first frame to the first batch."""
+        judgement = await self._judge(until_s)
         expectation, record = await self._expectation(until_s), SentRecord(self._rig.record)
         times = await asyncio.to_thread(times_of, record, self._topics, expectation, self._window, self._sign_ms)
+        return judgement, times, self._first_batch_s(record)
+
+    def _first_batch_s(self, record: SentRecord) -> float | None:
+        sent = record.messages["at_us"][record.messages["copies"] > 0]
         first_ms = min((written.appended_ms for written in self._topics.ticks), default=None)
-        sent = record.messages[record.messages["copies"] > 0]["at_us"]
-        first_batch_s = (first_ms - int(sent.min()) / 1000) / 1000 if first_ms is not None and len(sent) else None
-        return await self._judge(until_s), times, first_batch_s
+        return (first_ms - int(sent.min()) / 1000) / 1000 if first_ms is not None and len(sent) else None
 
     async def _judge(self, until_s: int) -> Judgement:
-        expectation, record = await self._expectation(until_s), SentRecord(self._rig.record)
-        return await asyncio.to_thread(judge, record, self._topics, expectation)
+        seen = self._topics
+        topics = TopicsOfRun(list(seen.ticks), list(seen.backfill), list(seen.gaps))
+        await asyncio.sleep(FLUSHED_S)  # the record has by then what the topics have
+        expectation = await self._expectation(until_s)
+        return await asyncio.to_thread(judge, SentRecord(self._rig.record), topics, expectation)
 
     async def _expectation(self, until_s: int) -> Expectation:
         settings = self._rig.settings
         return Expectation(
-            settings.symbols, settings.partitions, clock_of(await self._rig.state()), until_s,
+            settings.symbols, settings.partitions, clock_of(await self._rig.state()), until_s, self._since_us,
             is_wall_clock_wrong=bool(self._case.clock_step_s),
         )  # fmt: skip

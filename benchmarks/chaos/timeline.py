@@ -67,7 +67,7 @@ def _live_again_s(
     record: SentRecord, topics: TopicsOfRun, expectation: Expectation, window: FaultWindow
 ) -> float | None:
     """Return the time until every partition has written a batch on time, None if one never does."""
-    made = {symbol: _ids_by_second(record, symbol, expectation.until_s) for symbol in expectation.symbols}
+    made = {symbol: _ids_by_second(record, symbol, expectation) for symbol in expectation.symbols}
     batches = accepted(topics.ticks)
     found = list[float]()
     for partition in {partition_of(symbol, expectation.partitions) for symbol in expectation.symbols}:
@@ -95,9 +95,9 @@ def is_live(written: WrittenBatch, made: Mapping[str, Mapping[int, set[int]]], c
     )
 
 
-def _ids_by_second(record: SentRecord, symbol: str, until_s: int) -> dict[int, set[int]]:
+def _ids_by_second(record: SentRecord, symbol: str, expectation: Expectation) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
-    rows = owed_rows(record, symbol, until_s)
+    rows = owed_rows(record, symbol, expectation)
     for key, due_us in zip(rows["key"].tolist(), rows["due_us"].tolist(), strict=True):
         found.setdefault(due_us // 1_000_000, set()).add(key)
     return found
@@ -110,7 +110,7 @@ def _refills(record: SentRecord, topics: TopicsOfRun, expectation: Expectation, 
     """Yield when each trade came that was made since the fault began and that the stream did not bring in time."""
     trades = delivered(topics)
     for symbol in expectation.symbols:
-        rows = owed_rows(record, symbol, expectation.until_s)
+        rows = owed_rows(record, symbol, expectation)
         rows = rows[rows["due_us"] / 1000 >= expectation.clock.exchange_ms(window.begins_ms)]
         due_ms = dict(zip(rows["key"].tolist(), (rows["due_us"] / 1000).tolist(), strict=True))
         not_sent = set(rows["key"][(rows["copies"] == 0) | (rows["sent_key"] != rows["key"])].tolist())
