@@ -19,7 +19,7 @@ from benchmarks.chaos.timeline import FaultWindow, Times, times_of, window_of
 
 LIVE_BATCHES = 3  # of each partition, on time, one after the other: the feed is live
 LIVE_PATIENCE_S = 90.0
-SETTLE_S, DRAIN_S, LOOK_EVERY_S = 5.0, 40.0, 2.0
+SETTLE_S, DRAIN_S, LOOK_EVERY_S = 8.0, 40.0, 2.0
 FLUSHED_S = 0.7  # the record on disk is so far behind at most
 MARGIN_S = 3  # the last seconds of a run are not owed: they are being closed
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from app.emulator.fault import KINDS
 from benchmarks.chaos.cases import Case, mixture, singles
 from benchmarks.chaos.in_process_rig import in_process_rig
+from benchmarks.chaos.process_rig import process_rig
 from benchmarks.chaos.results import CaseResult
 from benchmarks.chaos.run_case import Patience, run_case
 
@@ -14,7 +15,7 @@ from benchmarks.chaos.run_case import Patience, run_case
 STRICT = False
 NOT_YET = set() if STRICT else {"clock", "damage_id", "restart_ids"}
 SINGLES = ("skip", "disconnect", "duplicate")
-SEEDS = (1, 2, 3)
+AS_PROCESSES, SEEDS = "skip", (1, 2, 3)
 PATIENCE = Patience(settle_s=4.0, drain_s=20.0)
 
 
@@ -26,8 +27,11 @@ def cases() -> list[Case]:
 
 
 async def judged(case: Case, kafka: str, prefix: str, folder: Path) -> CaseResult:
-    """Run a case with an exchange and a collector of its own."""
-    async with in_process_rig(kafka, f"{prefix}{case.name}{case.seed}", folder / case.key) as rig:
+    """Run a case with an exchange and a collector of its own; one of them as `make chaos-feed` does, as processes."""
+    run_in = process_rig if case.name == AS_PROCESSES else in_process_rig
+    folder = folder / case.key
+    folder.mkdir(parents=True)
+    async with run_in(kafka, f"{prefix}{case.name}{case.seed}", folder) as rig:
         return await run_case(case, rig, "under test", patience=PATIENCE)
 
 
@@ -39,5 +43,7 @@ async def test_the_feed_keeps_its_word_under_single_faults_and_mixtures(
     for result in results:
         assert result.judgement.made > 100, "the feed was live and trades were made"
         assert (result.note, result.judgement.doubled, result.judgement.early) == ("", 0, 0), result
+        if result.name == AS_PROCESSES:
+            assert result.times.detected_s is not None, "its log says what was skipped"
         if STRICT:
             assert result.judgement.violations == [], result
