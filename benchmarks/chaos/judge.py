@@ -161,10 +161,14 @@ def _is_early(written: WrittenBatch, expectation: Expectation) -> bool:
 
 
 def _in_gaps(topics: TopicsOfRun, partition: int, seconds: set[int]) -> Iterator[int]:
-    gaps = [gap for gap in newest_gaps(topics.gaps) if gap.partition == partition]
+    """Yield the seconds inside a gap of trades; one that is open and has no end yet lasts."""
+    spans = [
+        (gap.from_ms, float("inf") if gap.state == "open" and not gap.to_ms else gap.to_ms)
+        for gap in newest_gaps(topics.gaps)
+        if gap.partition == partition and gap.stream == "trades"
+    ]
     for second in seconds:
-        start_ms = second * 1000
-        if any(gap.from_ms < start_ms + 1000 and (gap.to_ms >= start_ms or not gap.to_ms) for gap in gaps):
+        if any(from_ms < (second + 1) * 1000 and to_ms >= second * 1000 for from_ms, to_ms in spans):
             yield second
 
 

@@ -13,7 +13,7 @@ from benchmarks.chaos.results import ROOT, CaseResult, Results
 PAGE = ROOT / "docs" / "feed.md"
 BEGIN, END = "<!-- chaos-feed: begin -->", "<!-- chaos-feed: end -->"
 HEAD = ("fault", "detected in", "live again in", "refilled in", "lost", "doubled", "connects", "promise")
-NOTHING, NEVER = "–", "never"
+NOTHING, NEVER, AT_START = "–", "never", " at start"
 
 
 def write(results: Results, file: Path = PAGE) -> None:
@@ -33,6 +33,8 @@ def tables(results: Sequence[CaseResult], absence: AwayResult | None = None) -> 
     parts = [_about(results), table(HEAD, [_row(one) for one in alone])]
     if broken := [one for one in alone if _reason(one)]:
         parts.append("Promises broken:\n\n" + "\n".join(f"- {one.name}: {_reason(one)}" for one in broken))
+    if started := [one for one in alone if one.name.endswith(AT_START)]:
+        parts.append(table(("begun with", "first batch after the first frame"), [_start_row(one) for one in started]))
     if mixed:
         parts += ["### Mixtures", _mixtures(mixed)]
     if absence:
@@ -64,6 +66,10 @@ def _row(result: CaseResult) -> tuple[str, ...]:
         result.name, _seconds(times.detected_s, NOTHING), _seconds(times.live_again_s, NEVER), refilled, lost,
         f"{judged.doubled:,}", f"{result.handshakes:,}", "broken" if _reason(result) else "kept",
     )  # fmt: skip
+
+
+def _start_row(result: CaseResult) -> tuple[str, ...]:
+    return result.name.removesuffix(AT_START), _seconds(result.first_batch_s, NEVER)
 
 
 def _seconds(value: float | None, otherwise: str = NOTHING) -> str:

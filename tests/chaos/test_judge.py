@@ -130,6 +130,9 @@ def test_a_second_that_is_nowhere_is_missing(record: SentRecord) -> None:
     assert violations(record, topics(*without)) == ["2 unnamed", "1 missing"]
     assert violations(record, topics(*without, backfill=[written(101, [8, 9])])) == []
     assert violations(record, topics(*without, named(8, 9))) == []
+    assert violations(record, topics(*without, named(8, 9, to_ms=0.0, state="open"))) == []
+    quotes = named(8, 9, stream="quotes", to_ms=0.0, state="open")
+    assert violations(record, topics(*without, quotes)) == ["2 unnamed", "1 missing"]
 
 
 def test_a_feed_that_ends_early_misses_its_last_seconds(record: SentRecord) -> None:

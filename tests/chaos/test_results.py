@@ -76,6 +76,12 @@ def test_mixtures_are_summed() -> None:
     assert "Seeds that broke it: 2." in text
 
 
+def test_a_case_at_the_start_says_when_the_first_batch_came() -> None:
+    """A ban at the start must not hold it back."""
+    text = page.tables([result("ban at start", first_batch_s=2.04), result("REST unreachable at start")])
+    assert "| ban | 2.0 s |\n| REST unreachable | never |" in text
+
+
 def test_the_tables_replace_what_is_between_the_markers(tmp_path: Path) -> None:
     """The prose around them stays; a page without markers is refused."""
     file = tmp_path / "feed.md"
