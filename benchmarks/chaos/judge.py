@@ -18,6 +18,7 @@ from app.kafka.topics import partition_of
 from app.records import Gap
 from benchmarks.chaos.readers import TopicsOfRun, WrittenBatch, accepted, delivered, is_fence, newest_gaps
 
+OUTAGE_S = 6.0  # exchange time: no symbol here is without a quote so long unless something is broken
 SHOWN = 20  # examples of each violation that a judgement keeps
 
 
@@ -33,6 +34,7 @@ class Judgement(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     unknown: int = 0  # delivered and never made by the exchange: a damaged id that was believed
     misnamed: int = 0  # delivered, and still named as missing
     seconds: int = 0  # seconds the feed owes, over all partitions
+    outages: int = 0  # times without quotes, longer than OUTAGE_S, that no gap of quotes in the ledger touches
     early: int = 0  # closed before their end
     missing: int = 0  # neither in btc.ticks, nor backfilled, nor inside a gap of the ledger
     repeated: int = 0  # written twice by one owner
@@ -41,7 +43,7 @@ class Judgement(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     @property
     def violations(self) -> list[str]:
         """What breaks the promise, such as "3 unnamed"; empty if nothing does."""
-        broken = ("unnamed", "doubled", "unknown", "misnamed", "early", "missing", "repeated")
+        broken = ("unnamed", "doubled", "unknown", "misnamed", "outages", "early", "missing", "repeated")
         return [f"{getattr(self, name)} {name}" for name in broken if getattr(self, name)]
 
     @property
@@ -73,6 +75,7 @@ def judge(record: SentRecord, topics: TopicsOfRun, expectation: Expectation) -> 
     """Return the verdict on a run."""
     judgement = Judgement(examples=[])
     _judge_ids(judgement, record, topics, expectation)
+    _judge_quotes(judgement, record, topics, expectation)
     _judge_seconds(judgement, record, topics, expectation)
     return judgement
 
@@ -119,6 +122,31 @@ def _named(gaps: Iterable[Gap], symbol: str, state: str, ids: set[int]) -> set[i
         low, high = np.searchsorted(ordered, (first, last + 1))
         named.update(ordered[low:high].tolist())
     return named
+
+
+# ── quotes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _judge_quotes(judgement: Judgement, record: SentRecord, topics: TopicsOfRun, expectation: Expectation) -> None:
+    gaps = [gap for gap in newest_gaps(topics.gaps) if gap.stream == "quotes"]
+    for symbol in expectation.symbols:
+        spans = [(gap.from_ms, gap.to_ms or float("inf")) for gap in gaps if gap.symbol == symbol]
+        unnamed = (
+            int(start_ms)
+            for start_ms, end_ms in outages_ms(record, symbol, expectation)
+            if not any(from_ms < end_ms and to_ms > start_ms for from_ms, to_ms in spans)
+        )
+        _count(judgement, "outages", symbol, unnamed)
+
+
+def outages_ms(record: SentRecord, symbol: str, expectation: Expectation) -> list[tuple[float, float]]:
+    """Return from and to, exchange time, of the times in which no client was sent a quote for longer than OUTAGE_S."""
+    rows = record.of(
+        f"{symbol.lower()}@bookTicker", start_us=expectation.since_us, end_us=expectation.until_s * 1_000_000
+    )
+    sent_ms = rows["due_us"][rows["copies"] > 0] / 1000
+    at = np.flatnonzero(np.diff(sent_ms) > 1000 * OUTAGE_S)
+    return [(float(sent_ms[one]), float(sent_ms[one + 1])) for one in at]
 
 
 # ── seconds ───────────────────────────────────────────────────────────────────────────────────────────────────

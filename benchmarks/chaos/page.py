@@ -86,8 +86,8 @@ def _reason(result: CaseResult) -> str:
 def _mixtures(results: Sequence[CaseResult]) -> str:
     total = {
         name: sum(getattr(one.judgement, name) for one in results)
-        for name in ("made", "lost", "open", "unnamed", "doubled", "unknown", "misnamed", "seconds", "early", "missing",
-                     "repeated")
+        for name in ("made", "lost", "open", "unnamed", "doubled", "unknown", "misnamed", "outages", "seconds",
+                     "early", "missing", "repeated")
     }  # fmt: skip
     broken = [one for one in results if _reason(one)]
     live = [one.times.live_again_s for one in results if one.times.live_again_s is not None]
@@ -96,13 +96,26 @@ def _mixtures(results: Sequence[CaseResult]) -> str:
         ("trade ids owed", f"{total['made']:,}"), ("lost, named in the ledger", f"{total['lost']:,}"),
         ("still open in the ledger", f"{total['open']:,}"), ("lost without a word", f"{total['unnamed']:,}"),
         ("doubled", f"{total['doubled']:,}"), ("unknown ids delivered", f"{total['unknown']:,}"),
-        ("delivered and named as missing", f"{total['misnamed']:,}"), ("seconds owed", f"{total['seconds']:,}"),
+        ("delivered and named as missing", f"{total['misnamed']:,}"),
+        ("quote outages without a word", f"{total['outages']:,}"), ("seconds owed", f"{total['seconds']:,}"),
         ("seconds early, missing, repeated", f"{total['early']:,}, {total['missing']:,}, {total['repeated']:,}"),
         ("live again in, median and 99 %", _median(live)),
     ]  # fmt: skip
     text = table(("200 seeds" if len(results) == 200 else f"{len(results)} seeds", "sum"), rows)
+    if not broken:
+        return text
     seeds = ", ".join(str(one.seed) for one in broken[:40])
-    return text + (f"\n\nSeeds that broke it: {seeds}." if broken else "")
+    return f"{text}\n\nSeeds that broke it: {seeds}. {_suspects(results)}"
+
+
+def _suspects(results: Sequence[CaseResult]) -> str:
+    """Return, of the mixtures with each fault, how many broke the promise, the worst first."""
+    share: dict[str, list[bool]] = {}
+    for one in results:
+        for kind in {fault.partition(" ")[0] for fault in one.faults}:
+            share.setdefault(kind, []).append(bool(_reason(one)))
+    worst = sorted(share.items(), key=lambda item: -sum(item[1]) / len(item[1]))
+    return "Broken among those with " + ", ".join(f"`{kind}` {sum(all_)} of {len(all_)}" for kind, all_ in worst) + "."
 
 
 def _median(values: Sequence[float]) -> str:

@@ -13,18 +13,24 @@ from app.records import Gap, TickBatch, Ticks, Trades
 from benchmarks.chaos.judge import Expectation
 from benchmarks.chaos.readers import TopicsOfRun, WrittenBatch, WrittenGap
 
-SYMBOL, STREAM = "BTCUSDT", "btcusdt@aggTrade"
+SYMBOL = "BTCUSDT"
 EXPECTATION = Expectation((SYMBOL,), partitions=1, clock=Clock(0.0, 0.0), until_s=104)
 
 
 def record_of(
-    folder: Path, made: dict[int, tuple[int, ...]], *, copies: int = 1, lost: tuple[int, ...] = ()
+    folder: Path,
+    made: dict[int, tuple[int, ...]],
+    *,
+    copies: int = 1,
+    lost: tuple[int, ...] = (),
+    kind: str = AGG_TRADE,
 ) -> SentRecord:
     """Return the record of an exchange that made these ids: second → ids, a tenth of a second apart; `lost` unsent."""
     recorder = SentRecorder(folder, "constructed")
     for second, ids in made.items():
         for place, key in enumerate(ids):
-            event = Event(second * 1_000_000 + place * 100_000, SYMBOL, AGG_TRADE, key, STREAM, b"{}")
+            due_us = second * 1_000_000 + place * 100_000
+            event = Event(due_us, SYMBOL, kind, key, f"{SYMBOL.lower()}@{kind}", b"{}")
             recorder.add(Outgoing(event, key, copies), has_clients=key not in lost)
     recorder.end(())
     return SentRecord(folder)

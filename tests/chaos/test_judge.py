@@ -114,6 +114,19 @@ def test_an_id_that_the_exchange_never_made_is_unknown(record: SentRecord) -> No
     assert violations(record, topics(written(100, [7, 10_007]), *kept().ticks[1:])) == ["1 unknown"]
 
 
+def test_a_quote_outage_must_be_named(tmp_path: Path) -> None:
+    """Quotes have no ids that could be missed: what counts is the time without any. A gap of trades names none."""
+    quotes = record_of(tmp_path / "quotes", {second: (second,) for second in range(100, 120)}, kind="bookTicker",
+                       lost=tuple(range(103, 111)))  # fmt: skip
+    long = Expectation((SYMBOL,), 1, Clock(0.0, 0.0), until_s=120)
+    assert judge(quotes, topics(), long).violations == ["1 outages"]
+    assert judge(quotes, topics(named(8, 9)), long).violations == ["1 outages"]
+    named_outage = named(0, 0, stream="quotes", ids=[], from_ms=103_000.0, to_ms=110_000.0)
+    assert judge(quotes, topics(named_outage), long).violations == []
+    short = record_of(tmp_path / "short", {100: (1,), 105: (2,)}, kind="bookTicker")
+    assert judge(short, topics(), long).violations == []
+
+
 def test_a_second_that_closes_before_its_end_is_early(record: SentRecord) -> None:
     """By the stamp of the close, or by the broker's if the collector's clock was wrong on purpose."""
     early = topics(written(100, [7]), written(101, [8, 9], closed_ms=101_900.0), *kept().ticks[2:])

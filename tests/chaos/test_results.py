@@ -73,7 +73,7 @@ def test_mixtures_are_summed() -> None:
     assert "| trade ids owed | 400 |" in text
     assert "| lost without a word | 4 |" in text
     assert "| seconds early, missing, repeated | 1, 0, 0 |" in text
-    assert "Seeds that broke it: 2." in text
+    assert "Seeds that broke it: 2. Broken among those with `skip` 1 of 2." in text
 
 
 def test_a_case_at_the_start_says_when_the_first_batch_came() -> None:
