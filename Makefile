@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV := .venv/.installed-dev
 
-.PHONY: help setup demo test check lint types imports docs bench chart k8s cluster-test clean
+.PHONY: help setup demo test check lint types imports docs bench chaos-feed chart k8s cluster-test clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -59,6 +59,9 @@ check: lint types imports test chart ## exactly what CI runs
 
 bench: $(DEV) ## measure everything again, see benchmarks/README.md
 	@$(BIN)/python -m benchmarks
+
+chaos-feed: $(DEV) ## break the feed in every way and judge it, see docs/feed.md; CHAOS="--only skip" runs one case
+	@$(BIN)/python -m benchmarks.chaos $(CHAOS)
 
 clean: ## remove .venv; data in .btc stays
 	rm -rf .venv
