@@ -17,7 +17,7 @@ from aiokafka.structs import RecordMetadata
 
 from app.clock import wall_ms
 from app.domain.acceptance import fence, refusal_reason
-from app.domain.trade_ids import TradeIds
+from app.domain.trade_ids import IMPLAUSIBLE_JUMP, TradeIds
 from app.kafka import aiokafka_fixes
 from app.kafka.clients import producer
 from app.kafka.reading import read_before
@@ -138,6 +138,10 @@ def _add_ids(ids: TradeIds, ticks: Ticks, start_ms: int) -> None:
     for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
         # The first id of the tail must be in time: a late one may belong to a gap long before.
         if ids.next is not None or time_ms >= start_ms:
+            if ids.next is not None and trade_id >= ids.next + IMPLAUSIBLE_JUMP:
+                ids.restart(trade_id)
             ids.add(trade_id)
+    if ids.next is not None and ticks.last_id < ids.next - 1:
+        ids.restart(ticks.last_id + 1)
     if ticks.missing >= ids.open_count:
         ids.gaps = []

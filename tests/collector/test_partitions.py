@@ -167,7 +167,8 @@ async def test_gaps_are_filled_over_rest(monkeypatch: pytest.MonkeyPatch) -> Non
             await membership.until_filled()
             membership.receive(1)
             membership.receive(4)
+            membership.receive(5)
             await asyncio.sleep(0.3)
     written = membership.ticks_log.written
-    assert sorted(trade_id for batch in written for trade_id in batch.symbols["BTCUSDT"].trades.id) == [1, 2, 3, 4]
+    assert sorted(trade_id for batch in written for trade_id in batch.symbols["BTCUSDT"].trades.id) == [1, 2, 3, 4, 5]
     assert (membership.metrics.progress["refilled"], membership.metrics.progress["missing"]) == (2, 0)
