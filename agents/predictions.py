@@ -12,6 +12,7 @@ from app.kafka import topics
 from app.logs import logger
 from app.streaming.admission import admit, mark_done
 from app.streaming.faust_app import app, topic
+from app.streaming.fences import FENCES, fence_key
 from app.streaming.partition_state import PartitionStates
 from app.streaming.publisher import publish
 from app.streaming.serving_models import SERVING
@@ -23,6 +24,7 @@ RING = 320  # slots: the window of 300 s and a margin
 
 
 def _restored(partition: int) -> SymbolWindows:
+    FENCES.restore(partition, WINDOWS.get(fence_key(partition)))
     windows = SymbolWindows()
     for reason in windows.restore(ring_records(WINDOWS, partition, RING)):
         metrics.ERRORS.labels("worker", "window").inc()
@@ -41,7 +43,9 @@ async def predictions(stream: Any) -> None:
         batch, partition = event.value, event.message.partition
         # {"partition": 2, "second": 1680652800, "symbols": {"BTCUSDT": {"trades": {"id": [2741216043], …
         async with STATES.processing(event) as windows:
-            if not admit("predictions", event, windows.last):
+            if not admit("predictions", event, windows.last, FENCES.generation(event)):
+                if FENCES.update(event):
+                    await store(WINDOWS, fence_key(partition), FENCES.record(partition))
                 continue
             record = windows.update(batch)
             # b"…": the second's bars of every symbol, packed for the ring

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from app.archive.parquet import MAX_SKIPPED_OFFSETS, SegmentFooter
 from app.archive.rows import TOPIC_ROWS, MessagePosition, TopicRows
 from app.archive.segments import HOUR_S, Segment
-from app.domain.acceptance import refusal_reason
+from app.domain.acceptance import NO_SECOND, refusal_reason
 from app.records import Batch
 
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
@@ -82,17 +82,18 @@ class PartitionBuffer:
         except UNREADABLE:
             return None
         limit = message.timestamp // 1000 + MAX_AHEAD_S if live else LAST_SECOND
-        return batch if batch.partition == self.partition.partition and 0 <= batch.second <= limit else None
+        is_possible = 0 <= batch.second <= limit or batch.second == NO_SECOND
+        return batch if batch.partition == self.partition.partition and is_possible else None
 
     def fits(self, batch: Batch | None) -> bool:
         """Return whether a message may join the buffered ones: a file never mixes hours."""
-        return self.first is None or batch is None or batch.second // HOUR_S == self.hour
+        return self.first is None or batch is None or _hour(batch) in {None, self.hour}
 
     def append(self, message: ConsumerRecord, batch: Batch | None) -> int:
         """Append a message, as rows or as skipped; return the number of its rows."""
         if self.first is None:
             self.first, self.since_s = message.offset, time.monotonic()
-            self.hour = batch.second // HOUR_S if batch else self.hour or message.timestamp // 1000 // HOUR_S
+            self.hour = _hour(batch) or self.hour or message.timestamp // 1000 // HOUR_S
         rows = self._rows(batch, message.offset) if batch else None
         if rows is None:
             self.skipped.append(message.offset)
@@ -111,8 +112,8 @@ class PartitionBuffer:
             rows = self.topic_rows.rows(batch, position)
         except UNREADABLE:
             return None
-        if not refused:
-            self.newest_second, self.generation = batch.second, batch.generation
+        if refused in {"", "fence"}:
+            self.newest_second, self.generation = max(batch.second, self.newest_second), batch.generation
         return rows
 
     def content(self) -> SegmentContent | None:
@@ -142,3 +143,8 @@ class PartitionBuffer:
         """Empty the buffer: its messages are on disk."""
         self.first, self.messages, self.size_bytes = None, 0, 0
         self.batches, self.skipped = [], []
+
+
+def _hour(batch: Batch | None) -> int | None:
+    """Return the hour of a batch, None for a fence and for what cannot be read."""
+    return batch.second // HOUR_S if batch and batch.second != NO_SECOND else None

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError
 
 from app.kafka import aiokafka_fixes
 from app.kafka.clients import client_options
@@ -40,6 +41,11 @@ class GroupMembership:
     def generation(self) -> int:
         """The group's generation: it rises with each rebalance."""
         return aiokafka_fixes.group_generation(self._consumer)
+
+    async def confirm(self) -> None:
+        """Return if the group's coordinator says that this replica is a member now; raises KafkaError if not."""
+        if not await aiokafka_fixes.is_member(self._consumer):
+            raise CommitFailedError("this replica is no longer a member of the collectors' group")
 
     async def start(self, on_assigned: OnPartitions, on_revoked: OnPartitions) -> None:
         """Join the group; the callbacks get partition numbers. Raises KafkaError if the brokers cannot be used."""

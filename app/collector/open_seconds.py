@@ -42,17 +42,22 @@ class OpenSeconds:
         now_ms = clock.exchange_ms()
         if reason := batcher.implausible_reason(event, now_ms):
             self._metrics.count_malformed(reason, event)
-        elif not batcher.add(event):
-            self._metrics.count_repeated()
-        elif batcher.is_ahead(event.time_ms, now_ms):
-            self._metrics.count_ahead(event.symbol)
-        elif batcher.has_later_trade:
-            self.changed.set()
+            return
+        for believed in batcher.check(event, now_ms):
+            if not batcher.add(believed):
+                self._metrics.count_repeated()
+            elif batcher.is_ahead(believed.time_ms, now_ms):
+                self._metrics.count_ahead(believed.symbol)
+            elif batcher.has_later_trade:
+                self.changed.set()
 
     def close_due(self, clock: Clock, grace_ms: float) -> list[TickBatch]:
         """Close the seconds that are over, `grace_ms` of wall time after their end; return them, oldest first."""
         now_ms, batches = clock.exchange_ms(), list[TickBatch]()
         for partition, batcher in self._batchers.items():
+            batcher.release(now_ms)
+            for trade in batcher.refused():
+                self._metrics.count_malformed(f"trade id {trade.id} does not fit those around it", trade)
             while batcher.is_closable(now_ms, grace_ms):
                 late = now_ms > (batcher.second + 1) * 1000 + LATE_MS * clock.rate
                 batches.append(batcher.close(wall_ms(), self._generations[partition], late=late))

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from app.collector.batch_writer import FLUSH_TIMEOUT_S, BatchWriter
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.fencing import fence_off
 from app.collector.gap_filling import fill_gaps
 from app.collector.group_membership import SESSION_MS, GroupMembership
 from app.collector.market_data import MarketData
@@ -115,9 +116,8 @@ class Partitions:
     async def _take_over(self, partition: int) -> None:
         await self._market.ready.wait()
         await self._writer.flush()
-        tail = await self._ticks_log.read_tail(partition)
+        tail, generation = await fence_off(partition, self._ticks_log, self._membership)
         batcher = await take_over(partition, self._symbols[partition], tail, self._market, self._rest)
-        generation = max(self._membership.generation, tail.generation + 1 if tail else 0)
         self._open.add(batcher, generation)
         log.info("fills a partition", partition=partition, symbols=len(batcher.buffers), from_second=batcher.second,
                  generation=generation)  # fmt: skip

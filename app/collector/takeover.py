@@ -9,6 +9,7 @@ from app.clock import Clock
 from app.collector.market_data import MarketData
 from app.collector.rest_client import REST_ERRORS, ROWS, RestClient, is_rest_error
 from app.collector.ticks_log import PartitionTail
+from app.domain.id_check import IdCheck
 from app.domain.tick_batcher import SymbolBuffer, TickBatcher
 from app.domain.ticks import Trade
 from app.domain.trade_ids import TradeIds
@@ -72,7 +73,8 @@ def resume(partition: int, symbols: tuple[str, ...], tail: PartitionTail, rate: 
     for symbol in symbols:
         last_id = tail.last_ids.get(symbol, -1)
         ids = TradeIds(last_id + 1 if last_id >= 0 else None, tail.gaps.get(symbol))
-        batcher.buffers[symbol] = SymbolBuffer(ids=ids, last_id=last_id)
+        check = IdCheck(newest_ms=batcher.second * 1000 - 1)  # whatever is written is older
+        batcher.buffers[symbol] = SymbolBuffer(ids=ids, check=check, last_id=last_id)
     return batcher
 
 
@@ -85,7 +87,8 @@ def add_events(batcher: TickBatcher, older: list[Trade], market: MarketData) -> 
         if not isinstance(event, Trade) and event.time_ms < open_ms:
             continue
         if not batcher.implausible_reason(event, now_ms):
-            batcher.add(event)
+            for believed in batcher.check(event, now_ms):
+                batcher.add(believed)
 
 
 async def fetch_older_trades(batcher: TickBatcher, market: MarketData, rest: RestClient) -> list[Trade]:

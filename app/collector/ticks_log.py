@@ -12,12 +12,15 @@ from typing import Self
 
 import msgspec
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
-from app.domain.acceptance import refusal_reason
-from app.domain.trade_ids import TradeIds
+from app.clock import wall_ms
+from app.domain.acceptance import fence, refusal_reason
+from app.domain.trade_ids import IMPLAUSIBLE_JUMP, TradeIds
 from app.kafka import aiokafka_fixes
 from app.kafka.clients import producer
-from app.kafka.reading import read_newest
+from app.kafka.reading import read_before
 from app.kafka.topics import TICKS
 from app.logs import logger
 from app.records import TickBatch, Ticks
@@ -71,20 +74,31 @@ class TicksLog:
         for acknowledged in acknowledgements:
             await acknowledged
 
-    async def _send(self, batch: TickBatch) -> "asyncio.Future[object]":
+    async def write_fence(self, partition: int, generation: int) -> int:
+        """Write a fence and return its offset; raises KafkaError."""
+        written: RecordMetadata = await (await self._send(fence(partition, generation, wall_ms())))
+        offset = int(written.offset)
+        if offset < 0:  # sent twice, and the broker remembers only that it has it
+            raise KafkaError("the fence's offset is not known")
+        return offset
+
+    async def _send(self, batch: TickBatch) -> "asyncio.Future[RecordMetadata]":
         payload, key = _encoder.encode(batch), str(batch.partition).encode()
-        sent: asyncio.Future[object] = await self._producer.send(
+        sent: asyncio.Future[RecordMetadata] = await self._producer.send(
             self._topic, payload, key=key, partition=batch.partition
         )
         return sent
 
-    async def read_tail(self, partition: int) -> PartitionTail | None:
-        """Return the end of a partition, None if it is empty; raises KafkaError, TimeoutError."""
-        topic_partition = TopicPartition(self._topic, partition)
+    async def read_newest(self, partition: int, before: int | None = None) -> list[TickBatch]:
+        """Return the newest batches of a partition before an offset (None: its end), at most `TAIL`, in order.
+
+        Raises:
+            KafkaError, TimeoutError: the brokers do not answer.
+
+        """
         async with asyncio.timeout(READ_TIMEOUT_S):
-            messages = await read_newest(self._settings, [topic_partition], TAIL)
-        values = [message.value for message in messages.get(topic_partition, ())]
-        return tail_of([batch for value in values if (batch := _decode(value)) is not None])
+            messages = await read_before(self._settings, TopicPartition(self._topic, partition), before, TAIL)
+        return [batch for message in messages if (batch := _decode(message.value)) is not None]
 
 
 def _decode(value: bytes) -> TickBatch | None:
@@ -95,12 +109,21 @@ def _decode(value: bytes) -> TickBatch | None:
         return None
 
 
+def newest_generation(batches: list[TickBatch]) -> int:
+    """Return the highest generation among batches, −1 without any."""
+    return max((batch.generation for batch in batches), default=-1)
+
+
 def tail_of(batches: list[TickBatch]) -> PartitionTail | None:
     """Return the end of a partition from its newest batches, accepted by the rule of every reader."""
     tail: PartitionTail | None = None
+    generation = 0
     ids_of: dict[str, TradeIds] = {}
     for batch in batches:
-        if tail and refusal_reason(batch, last_second=tail.second, last_generation=tail.generation):
+        refusal = refusal_reason(batch, last_second=tail.second if tail else None, last_generation=generation)
+        if refusal in {"", "fence"}:
+            generation = batch.generation
+        if refusal:
             continue
         for symbol, ticks in batch.symbols.items():
             _add_ids(ids_of.setdefault(symbol, TradeIds()), ticks, batch.second * 1000)
@@ -115,6 +138,10 @@ def _add_ids(ids: TradeIds, ticks: Ticks, start_ms: int) -> None:
     for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
         # The first id of the tail must be in time: a late one may belong to a gap long before.
         if ids.next is not None or time_ms >= start_ms:
+            if ids.next is not None and trade_id >= ids.next + IMPLAUSIBLE_JUMP:
+                ids.restart(trade_id)
             ids.add(trade_id)
+    if ids.next is not None and ticks.last_id < ids.next - 1:
+        ids.restart(ticks.last_id + 1)
     if ticks.missing >= ids.open_count:
         ids.gaps = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from app.domain.id_check import IdCheck
 from app.domain.ticks import Event, Quote, Trade, quote_columns, trade_columns
 from app.domain.trade_ids import TradeIds
 from app.records import Book, TickBatch, Ticks
@@ -26,6 +27,7 @@ class SymbolBuffer:
     """The trades, quotes and books of one symbol that are not published yet."""
 
     ids: TradeIds = field(default_factory=TradeIds)
+    check: IdCheck = field(default_factory=IdCheck)
     trades: dict[int, list[Trade]] = field(default_factory=dict)  # by the second of the batch they will be in
     quotes: dict[int, list[Quote]] = field(default_factory=dict)
     books: dict[int, Book] = field(default_factory=dict)  # the newest one of each second
@@ -68,7 +70,26 @@ class TickBatcher:
             return ""
         if event.time_ms > exchange_ms + IMPLAUSIBLE_AHEAD_MS * self.rate:
             return f"trade time {event.time_ms} is in the future"
-        return "" if self.buffers[event.symbol].ids.is_plausible(event.id) else f"trade id {event.id} jumps too far"
+        return ""
+
+    def check(self, event: Event, exchange_ms: float) -> list[Event]:
+        """Return which events may be added now that this one was received: a trade whose id is in doubt waits."""
+        if isinstance(event, Quote):
+            return [event]
+        buffer = self.buffers[event.symbol]
+        return [*buffer.check.update(event, buffer.ids, exchange_ms)]
+
+    def release(self, exchange_ms: float) -> None:
+        """Add trades that have waited long enough for others to agree with their ids."""
+        for buffer in self.buffers.values():
+            for trade in buffer.check.release(buffer.ids, exchange_ms, self.rate):
+                self._trade(buffer, trade)
+
+    def refused(self) -> Iterator[Trade]:
+        """Yield the trades refused since the last call, their ids damaged."""
+        for buffer in self.buffers.values():
+            yield from buffer.check.refused
+            buffer.check.refused.clear()
 
     def is_closable(self, exchange_ms: float, grace_ms: float) -> bool:
         """Return whether the open second may be closed; `exchange_ms`: now by the exchange, `grace_ms`: wall time."""
@@ -144,7 +165,8 @@ class TickBatcher:
     def _batch(self, buffer: SymbolBuffer) -> Ticks:
         trades, quotes = buffer.trades.pop(self.second, []), buffer.quotes.pop(self.second, [])
         trades.sort(key=lambda trade: trade.id)
-        buffer.last_id = max(buffer.last_id, trades[-1].id if trades else -1)
+        written = (buffer.last_id, *(trade.id for trade in trades))
+        buffer.last_id = max(filter(buffer.ids.is_of_sequence, written), default=buffer.last_id)
         missing, buffer.missing = buffer.missing, 0
         return Ticks(
             trades=trade_columns(trades),

@@ -3,8 +3,7 @@
 Binance numbers the aggregate trades of a symbol 1, 2, 3, …: a skipped id is a lost trade.
 """
 
-IMPLAUSIBLE_JUMP = 1_000_000  # ids: BTCUSDT's busiest hours have fewer
-RESYNC_AFTER = 20  # after so many implausible ids in a row the sequence starts anew at the next id
+IMPLAUSIBLE_JUMP = 1_000_000  # ids: BTCUSDT's busiest hours have fewer; a sequence that jumps further starts anew
 
 
 class TradeIds:
@@ -23,14 +22,24 @@ class TradeIds:
         self.span = 0  # ids since the beginning, missing ones included
         self.skipped = 0  # ids that were missing at first
         self.lost = 0  # ids that could not be fetched
-        self._doubts = 0
+        self.start = 0  # first id of the sequence, where it is known
+        self.restarts: list[tuple[int | None, int]] = []  # id expected and id that came instead, oldest first
 
-    def is_plausible(self, trade_id: int) -> bool:
-        """Return whether the id may follow, and count those that may not: a damaged id must not move the sequence."""
-        self._doubts = 0 if self.next is None or trade_id < self.next + IMPLAUSIBLE_JUMP else self._doubts + 1
-        if self._doubts > RESYNC_AFTER:
-            self.next, self.gaps, self._doubts = None, [], 0
-        return self._doubts == 0
+    def is_expected(self, trade_id: int) -> bool:
+        """Return whether the id is the next one or fills a gap."""
+        if self.next is None or trade_id >= self.next:
+            return trade_id == self.next
+        return any(start <= trade_id < stop for start, stop in self.gaps)
+
+    def restart(self, first_id: int) -> None:
+        """Begin a new sequence at an id; what was missing of the old one cannot be had any more."""
+        self.restarts.append((self.next, first_id))
+        self.lost += self.open_count
+        self.start, self.next, self.gaps = first_id, first_id, []
+
+    def is_of_sequence(self, trade_id: int) -> bool:
+        """Return whether an id that was received belongs to the sequence that goes on now."""
+        return self.next is not None and self.start <= trade_id < self.next
 
     def add(self, trade_id: int) -> bool:
         """Add an id; return False for a repeated one."""

@@ -30,6 +30,15 @@ def group_generation(consumer: AIOKafkaConsumer) -> int:
     return int(consumer._coordinator.generation)
 
 
+async def is_member(consumer: AIOKafkaConsumer) -> bool:
+    """Ask the group's coordinator whether the consumer is a member of the current generation; raises KafkaError.
+
+    Without it a process that was suspended takes its partitions for its own until its next heartbeat. aiokafka has no
+    public way but a commit of offsets; the Java client neither.
+    """
+    return bool(await consumer._coordinator._do_heartbeat())
+
+
 async def leave_group(consumer: AIOKafkaConsumer) -> None:
     """Stop a static member and leave its group at once.
 

@@ -94,6 +94,19 @@ async def read_newest(
     return found
 
 
+async def read_before(
+    settings: Settings, partition: TopicPartition, offset: int | None, count: int
+) -> list[ConsumerRecord]:
+    """Return the last `count` messages of a partition before an offset (None: its end), in order."""
+    async with assigned(settings, [partition]) as consumer:
+        end = await EndOfTopic.now(consumer, [partition])
+        if offset is not None:
+            end = EndOfTopic(consumer, {partition: offset})
+        begin = (await consumer.beginning_offsets([partition]))[partition]
+        consumer.seek(partition, max(begin, end.ends[partition] - count))
+        return [message async for message in read_until(consumer, end)]
+
+
 async def read_records(settings: Settings, spec: TopicSpec, record: type[Record]) -> AsyncIterator[Record]:
     """Yield every message a topic holds now that decodes as `record`; the others are left out. Raises KafkaError."""
     decode = msgspec.json.Decoder(record).decode

@@ -34,8 +34,10 @@ class Progress:
 PROGRESS = Progress()
 
 
-def admit(stage: str, event: EventT, last: int | None) -> bool:
+def admit(stage: str, event: EventT, last: int | None, fenced: int = 0) -> bool:
     """Return whether a batch is to be processed; repeats and superseded batches are counted.
+
+    `last`: the newest second processed; `fenced`: the generation of the newest fence.
 
     Raises:
         ImplausibleError: the batch cannot be what it says: another partition, a second that has not come yet.
@@ -48,8 +50,9 @@ def admit(stage: str, event: EventT, last: int | None) -> bool:
         raise ImplausibleError(f"partition field {batch.partition}, received on partition {partition}")
     if reason := implausible_reason(batch, before, wall_ms(), settings().speed):
         raise ImplausibleError(reason)
-    refusal = refusal_reason(batch, last_second=last, last_generation=before.generation if before else 0)
-    if refusal:
+    generation = max(before.generation if before else 0, fenced)
+    refusal = refusal_reason(batch, last_second=last, last_generation=generation)
+    if refusal and refusal != "fence":
         (metrics.REPEATED if refusal == "repeated" else metrics.SUPERSEDED).labels(stage).inc()
     return not refusal
 

@@ -12,9 +12,12 @@ from typing import Any
 
 import msgspec
 
+from app.domain.acceptance import NO_SECOND
 from app.kafka import topics
 from app.kafka.reading import read_newest, read_records, topic_partitions
 from app.settings import Settings
+
+MOST_FENCES = 8  # of owners that took over a partition since its newest second
 
 
 class _Batch(msgspec.Struct):
@@ -93,13 +96,17 @@ async def read_statistics(settings: Settings) -> TopicStatistics:
 
 async def newest_seconds(settings: Settings, spec: topics.TopicSpec) -> dict[int, int]:
     """Return the newest second of each partition that has any message; raises KafkaError."""
-    newest = await read_newest(settings, topic_partitions(settings, spec))
+    newest = await read_newest(settings, topic_partitions(settings, spec), count=1 + MOST_FENCES)
     decode = msgspec.json.Decoder(_Batch).decode
-    return {partition.partition: decode(messages[-1].value).second for partition, messages in newest.items()}
+    seconds = {one.partition: max(decode(message.value).second for message in messages)
+               for one, messages in newest.items()}  # fmt: skip
+    return {partition: second for partition, second in seconds.items() if second != NO_SECOND}
 
 
 async def _read_ticks(settings: Settings, statistics: TopicStatistics) -> None:
     async for batch in read_records(settings, topics.TICKS, _Batch):
+        if batch.second == NO_SECOND:
+            continue
         statistics.repeated += batch.partition in statistics.collected[batch.second]
         statistics.collected[batch.second].add(batch.partition)
 

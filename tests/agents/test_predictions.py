@@ -8,6 +8,9 @@ import pytest
 
 from agents import outcomes, predictions
 from agents.predictions import STATES
+from app.domain.acceptance import fence
+from app.streaming import admission
+from app.streaming.fences import Fences
 from app.streaming.publisher import encode
 from app.streaming.table_store import slot_key
 from tests.agents.conftest import PARTITION, AgentRun, work
@@ -30,6 +33,22 @@ async def test_a_repeat_is_skipped(agent_run: AgentRun) -> None:
     STATES.drop(PARTITION)
     await work(predictions.predictions, agent_run, [batch(START), batch(START + 1), batch(START + 2)])
     assert [out.second for out in agent_run.of("predictions")] == [START, START + 1, START + 2]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_a_former_collector_writes_after_a_fence_is_refused_even_by_a_worker_that_starts_anew(
+    agent_run: AgentRun, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    """The successor's second is the one that counts, though it comes later."""
+    await work(predictions.predictions, agent_run, [batch(START, generation=1), fence(PARTITION, 2, 1.0)])
+    if restarted:
+        monkeypatch.setattr(admission, "PROGRESS", admission.Progress())
+        monkeypatch.setattr(predictions, "FENCES", Fences())
+        STATES.drop(PARTITION)
+    late, true = batch(START + 1, generation=1), batch(START + 1, generation=2)
+    await work(predictions.predictions, agent_run, [late, true])
+    assert [(out.second, out.generation) for out in agent_run.of("predictions")] == [(START, 1), (START + 1, 2)]
+    assert agent_run.letters == []
 
 
 async def test_a_restored_window_goes_on_bit_for_bit(agent_run: AgentRun) -> None:

@@ -5,6 +5,7 @@ import msgspec
 from app.archive import parquet
 from app.archive.partition_buffer import PartitionBuffer
 from app.archive.segments import archive_folder, newest, segments
+from app.domain.acceptance import fence
 from app.records import Ticks, Trades
 from app.settings import Settings
 from tests.archive.batches import (
@@ -63,3 +64,20 @@ def test_a_buffer_resumes_from_its_last_file(settings: Settings) -> None:
     last = newest(segments(root, "btc.ticks"))[0]
     buffer = PartitionBuffer.resumed(before.partition, "ticks", last, parquet.read_footer(root / last.name))
     assert (buffer.next, buffer.newest_second, buffer.generation, buffer.written_ms) == (42, T0, 3, T0 * 1000)
+
+
+def test_a_fence_has_no_rows_and_makes_what_a_former_owner_wrote_after_it_a_repeat(settings: Settings) -> None:
+    """Its generation is in the footer, so the next file goes on with it; it is not unreadable."""
+    buffer = archived(settings, "ticks", tick_batch(T0, generation=2), fence(0, 3, T0 * 1000.0))
+    archived(
+        settings, "ticks", tick_batch(T0 + 1, generation=2), tick_batch(T0 + 1, generation=3), first=2, buffer=buffer
+    )
+    assert (buffer.newest_second, buffer.generation) == (T0 + 1, 3)
+    assert rows(settings, "select distinct kafka_offset from ticks order by 1") == [
+        {"kafka_offset": 0}, {"kafka_offset": 3},
+    ]  # fmt: skip
+    footers = [parquet.read_footer(archive_folder(settings) / one.name)
+               for one in segments(archive_folder(settings), "btc.ticks")]  # fmt: skip
+    assert [(footer.generation, footer.newest_second, footer.skipped) for footer in footers] == [
+        (3, T0, 0), (3, T0 + 1, 0),
+    ]  # fmt: skip

@@ -8,7 +8,8 @@ from app.collector.collector_metrics import CollectorMetrics
 from app.collector.group_membership import GroupMembership, OnPartitions
 from app.collector.market_data import MarketData
 from app.collector.rest_client import ROWS, RestClient
-from app.collector.ticks_log import PartitionTail, TicksLog
+from app.collector.ticks_log import TicksLog
+from app.domain.acceptance import fence
 from app.domain.ticks import Event, Trade
 from app.records import TickBatch
 from app.settings import Settings
@@ -20,8 +21,8 @@ SPEED = 20.0
 class FakeTicksLog(TicksLog):
     """`btc.ticks` in memory."""
 
-    def __init__(self, tail: PartitionTail | None = None) -> None:
-        self.tail, self.written = tail, list[TickBatch]()
+    def __init__(self, before: Iterable[TickBatch] = ()) -> None:
+        self.before, self.fences, self.written = list(before), list[TickBatch](), list[TickBatch]()
         self.error: Exception | None = None
         self.available = asyncio.Event()
         self.available.set()
@@ -33,10 +34,15 @@ class FakeTicksLog(TicksLog):
             raise self.error
         self.written += batches
 
-    async def read_tail(self, partition: int) -> PartitionTail | None:
-        """Return the tail."""
+    async def write_fence(self, partition: int, generation: int) -> int:
+        """Keep a fence; return its offset."""
+        self.fences.append(fence(partition, generation, 0.0))
+        return len(self.before) + len(self.fences) - 1
+
+    async def read_newest(self, partition: int, before: int | None = None) -> list[TickBatch]:
+        """Return what was there and the fences."""
         assert partition == 2
-        return self.tail
+        return (self.before + self.fences)[:before]
 
 
 class FakeMembership(GroupMembership):
@@ -51,6 +57,9 @@ class FakeMembership(GroupMembership):
     def generation(self) -> int:
         """The group's generation."""
         return 4
+
+    async def confirm(self) -> None:
+        """Be a member."""
 
     async def start(self, on_assigned: OnPartitions, on_revoked: OnPartitions) -> None:
         """Join."""

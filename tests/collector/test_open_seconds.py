@@ -99,7 +99,7 @@ def test_a_removed_partition_is_filled_no_longer() -> None:
 def test_symbols_with_gaps_are_listed_with_their_cutter() -> None:
     """They are filled over REST."""
     open_seconds = opened(CollectorMetrics(), BTCUSDT=100, ETHUSDT=100)
-    for trade_id in (1, 4):
+    for trade_id in (1, 4, 5):
         open_seconds.update(trade(trade_id, 100_100), clock_at(100_200.0))
     assert [(batcher.partition, symbol) for batcher, symbol in open_seconds.gaps()] == [(2, "BTCUSDT")]
 

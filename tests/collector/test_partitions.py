@@ -1,7 +1,7 @@
 """Partitions are assigned, filled, closed and revoked, without a broker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,8 +10,8 @@ import stamina
 from app.collector import gap_filling, partitions
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.partitions import Partitions
-from app.collector.ticks_log import PartitionTail
 from app.domain.ticks import Trade
+from app.records import TickBatch, Ticks
 from app.settings import Settings
 from tests.collector.fakes import NOW_S, SPEED, FakeMembership, FakeRest, FakeTicksLog, ready_market
 
@@ -21,8 +21,8 @@ SETTINGS = Settings(symbols=("BTCUSDT",), partitions=8, speed=SPEED)  # BTCUSDT:
 class Membership:
     """One membership under test and what it is made of."""
 
-    def __init__(self, tail: PartitionTail | None) -> None:
-        self.group, self.ticks_log, self.metrics = FakeMembership(), FakeTicksLog(tail), CollectorMetrics()
+    def __init__(self, before: Iterable[TickBatch]) -> None:
+        self.group, self.ticks_log, self.metrics = FakeMembership(), FakeTicksLog(before), CollectorMetrics()
         self.market = ready_market(SETTINGS, self.metrics)
         rest = FakeRest([Trade("BTCUSDT", trade_id, NOW_S * 1000, 1.0, 1.0, True) for trade_id in range(1, 9)])
         self.partitions = Partitions(
@@ -44,9 +44,9 @@ class Membership:
 
 
 @asynccontextmanager
-async def running(tail: PartitionTail | None = None) -> AsyncIterator[Membership]:
+async def running(*before: TickBatch) -> AsyncIterator[Membership]:
     """Run a membership and cancel it at the end."""
-    membership = Membership(tail)
+    membership = Membership(before)
     try:
         yield membership
     finally:
@@ -56,8 +56,8 @@ async def running(tail: PartitionTail | None = None) -> AsyncIterator[Membership
 
 async def test_an_assigned_partition_goes_on_after_its_newest_batch_with_a_higher_generation() -> None:
     """Readers refuse what the previous replica still writes."""
-    tail = PartitionTail(NOW_S - 3, generation=9, last_ids={"BTCUSDT": -1})
-    async with running(tail) as membership:
+    newest = TickBatch(partition=2, second=NOW_S - 3, closed_ms=1.0, generation=9, symbols={"BTCUSDT": Ticks()})
+    async with running(newest) as membership:
         await membership.until_filled()
         await asyncio.sleep(0.2)
     assert membership.partitions.count == 1
@@ -65,6 +65,7 @@ async def test_an_assigned_partition_goes_on_after_its_newest_batch_with_a_highe
     assert seconds[:4] == [NOW_S - 2, NOW_S - 1, NOW_S, NOW_S + 1]
     assert seconds == list(range(seconds[0], seconds[-1] + 1))
     assert {batch.generation for batch in membership.ticks_log.written} == {10}
+    assert [(fence.second, fence.generation) for fence in membership.ticks_log.fences] == [(-1, 10)]
 
 
 async def test_an_empty_partition_begins_with_the_groups_generation() -> None:
@@ -166,7 +167,8 @@ async def test_gaps_are_filled_over_rest(monkeypatch: pytest.MonkeyPatch) -> Non
             await membership.until_filled()
             membership.receive(1)
             membership.receive(4)
+            membership.receive(5)
             await asyncio.sleep(0.3)
     written = membership.ticks_log.written
-    assert sorted(trade_id for batch in written for trade_id in batch.symbols["BTCUSDT"].trades.id) == [1, 2, 3, 4]
+    assert sorted(trade_id for batch in written for trade_id in batch.symbols["BTCUSDT"].trades.id) == [1, 2, 3, 4, 5]
     assert (membership.metrics.progress["refilled"], membership.metrics.progress["missing"]) == (2, 0)

@@ -76,8 +76,9 @@ async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
 async def test_what_cannot_be_fetched_stays_a_gap_to_fill_later() -> None:
     """The takeover does not wait for ever."""
     rest = FakeRest([], failures=99)
+    came: list[Event] = [trade(15, NOW_S - 1.5), trade(16, NOW_S - 1.4)]
     with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
-        batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [trade(15, NOW_S - 1.5)], rest, NOW_S - 2)
+        batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), came, rest, NOW_S - 2)
     assert len(rest.asked) == ATTEMPTS
     assert [ids.gaps for _, ids in batcher.gaps()] == [[(11, 15)]]
 

@@ -1,6 +1,7 @@
 """The end of a partition, from its newest batches."""
 
-from app.collector.ticks_log import tail_of
+from app.collector.ticks_log import newest_generation, tail_of
+from app.domain.acceptance import fence
 from app.records import TickBatch, Ticks, Trades
 
 
@@ -52,3 +53,17 @@ def test_batches_of_a_lower_generation_and_repeated_seconds_do_not_count() -> No
     tail = tail_of([batch(100, [1], generation=5), batch(101, [99], generation=4), batch(100, [50], generation=6)])
     assert tail is not None
     assert (tail.second, tail.last_ids) == (100, {"BTCUSDT": 1})
+
+
+def test_what_a_former_owner_wrote_after_a_fence_does_not_count() -> None:
+    """Also if the fence's owner never wrote a second."""
+    batches = [batch(100, [1]), fence(0, 2, 1.0), batch(101, [99])]
+    tail = tail_of(batches)
+    assert tail is not None
+    assert (tail.second, tail.last_ids) == (100, {"BTCUSDT": 1})
+    assert newest_generation(batches) == 2
+
+
+def test_a_partition_of_fences_has_no_tail_but_a_generation() -> None:
+    """Its first owner died before its first second."""
+    assert (tail_of([fence(0, 3, 1.0)]), newest_generation([fence(0, 3, 1.0)]), newest_generation([])) == (None, 3, -1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.acceptance import refusal_reason
+from app.domain.acceptance import fence, refusal_reason
 from app.records import Batch
 
 
@@ -18,6 +18,15 @@ def test_a_batch_must_be_newer_and_of_no_lower_generation(second: int, generatio
 
 def test_the_first_batch_of_a_reader_is_accepted() -> None:
     """Without a second to compare with, only a generation can refuse it."""
-    batch = Batch(partition=0, second=-1, closed_ms=0.0, generation=1)
+    batch = Batch(partition=0, second=0, closed_ms=0.0, generation=1)
     assert refusal_reason(batch) == ""
     assert refusal_reason(batch, last_generation=2) == "superseded"
+
+
+@pytest.mark.parametrize(("generation", "reason"), [(1, "superseded"), (2, "fence"), (3, "fence")])
+@pytest.mark.parametrize("last_second", [None, 7])
+def test_a_fence_is_never_a_second_and_that_of_a_former_owner_says_nothing(
+    generation: int, reason: str, last_second: int | None
+) -> None:
+    """After second 7 of generation 2, and in an empty partition."""
+    assert refusal_reason(fence(0, generation, 0.0), last_second=last_second, last_generation=2) == reason

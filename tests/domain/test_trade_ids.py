@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.trade_ids import IMPLAUSIBLE_JUMP, RESYNC_AFTER, TradeIds
+from app.domain.trade_ids import TradeIds
 
 
 def test_the_first_id_opens_no_hole_whatever_it_is() -> None:
@@ -37,20 +37,13 @@ def test_what_is_given_up_is_counted_and_no_longer_waited_for() -> None:
     assert not ids.add(13)
 
 
-def test_a_jump_of_a_million_ids_is_not_believed() -> None:
-    """A damaged frame must not move the sequence out of reach."""
+def test_a_sequence_that_starts_anew_forgets_what_was_missing_of_the_old_one() -> None:
+    """And counts it as lost."""
     ids = TradeIds(10)
-    assert ids.is_plausible(10 + IMPLAUSIBLE_JUMP - 1)
-    assert not ids.is_plausible(10 + IMPLAUSIBLE_JUMP)
-
-
-def test_a_stream_that_goes_on_far_away_is_believed_in_the_end() -> None:
-    """Otherwise the symbol would stay silent for ever."""
-    ids = TradeIds(10)
-    answers = [ids.is_plausible(10**9 + more) for more in range(RESYNC_AFTER + 1)]
-    assert answers == [False] * RESYNC_AFTER + [True]
-    assert ids.add(10**9 + RESYNC_AFTER)
-    assert ids.gaps == []
+    ids.add(15)
+    ids.restart(1)
+    assert [ids.add(1), ids.add(2), ids.gaps, ids.lost, ids.restarts] == [True, True, [], 5, [(16, 1)]]
+    assert [ids.is_of_sequence(trade_id) for trade_id in (0, 1, 2, 3, 15)] == [False, True, True, False, False]
 
 
 @given(st.permutations(range(100, 130)), st.lists(st.integers(100, 129)))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -12,7 +13,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from app.kafka.aiokafka_fixes import connect_to_broker, group_generation, leave_group, stop_at_once
+from app.kafka.aiokafka_fixes import connect_to_broker, group_generation, is_member, leave_group, stop_at_once
 from app.kafka.clients import client_options
 from app.settings import Settings
 
@@ -58,6 +59,19 @@ async def test_the_generation_is_the_coordinators(consumer: AIOKafkaConsumer) ->
     assert group_generation(consumer) == -1
     consumer._coordinator.generation = 7
     assert group_generation(consumer) == 7
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, True), (22, False), (25, False), (27, True)])
+async def test_the_coordinator_says_whether_a_consumer_is_a_member(
+    consumer: AIOKafkaConsumer, monkeypatch: pytest.MonkeyPatch, code: int, expected: bool
+) -> None:
+    """Yes; another generation; unknown; the next generation has not begun while the group rebalances."""
+
+    async def answer(_request: object) -> object:
+        return SimpleNamespace(error_code=code)
+
+    monkeypatch.setattr(consumer._coordinator, "_send_req", answer)
+    assert await is_member(consumer) is expected
 
 
 @pytest.mark.parametrize("leaves", [True, False])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.clock import wall_ms
+from app.domain.acceptance import fence
 from app.records import Batch
 from app.streaming import admission
 from app.streaming.admission import ImplausibleError, admit, implausible_reason, mark_done
@@ -80,3 +81,10 @@ def test_at_speed_the_first_second_is_bounded_too() -> None:
     ahead_s = int(NOW_MS / 1000 + 9 * admission.KEPT_S)
     assert not implausible_reason(_batch(ahead_s), None, NOW_MS, 10.0)
     assert "has not come yet" in implausible_reason(_batch(ahead_s + 61), None, NOW_MS, 10.0)
+
+
+def test_a_fence_is_not_processed_and_its_generation_refuses_a_former_owners_second() -> None:
+    """It is neither a repeat nor superseded."""
+    assert not admit("features", _event(fence(2, 4, NOW_MS)), SECOND)
+    assert not admit("features", _event(_batch(SECOND + 1, generation=3)), SECOND, fenced=4)
+    assert admit("features", _event(_batch(SECOND + 1, generation=4)), SECOND, fenced=4)
