@@ -12,9 +12,15 @@ from typing import Any
 from aiohttp import ClientError
 
 from app.clock import Clock, wall_ms
-from app.collector.binance_messages import MalformedError, server_time_ms, trades_of_rows
+from app.collector.binance_messages import MalformedError, server_time_ms, symbol_statuses, trades_of_rows
 from app.collector.endpoints import endpoints
-from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
+from app.collector.python_binance_fixes import (
+    REQUEST_ERRORS,
+    block_s,
+    is_unknown_symbol,
+    rest_client,
+    used_weight,
+)
 from app.domain.ticks import Trade
 from app.logs import logger
 from app.retry import error_reason
@@ -62,6 +68,20 @@ class RestClient:
         samples = [await self._sample_clock(rate) for _ in range(SAMPLES)]
         return min(samples, key=lambda sample: sample[0])[1]
 
+    async def get_statuses(self, symbols: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the trading status of these symbols, None if the exchange does not know one of them.
+
+        Raises:
+            One of `REST_ERRORS`: the exchange did not answer, refused, or sent a malformed answer.
+
+        """
+        try:
+            return symbol_statuses(await self._request("get_symbols_info", symbols=symbols))
+        except REQUEST_ERRORS as error:
+            if is_unknown_symbol(error):
+                return None
+            raise
+
     async def _sample_clock(self, rate: float) -> tuple[float, Clock]:
         sent_ms = wall_ms()
         answer = await self._request("get_server_time")
@@ -76,7 +96,7 @@ class RestClient:
             try:
                 answer = await getattr(client, call)(**arguments)
             except REST_ERRORS as error:
-                if client is self._clients[0]:
+                if client is self._clients[0] and not is_unknown_symbol(error):
                     self._clients.rotate(-1)
                 if wait_s := block_s(error, default_s=PAUSE_S):
                     log.warning("the exchange blocks REST requests", reason=error_reason(error), wait_s=wait_s)
