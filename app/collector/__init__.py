@@ -1,8 +1,8 @@
 """The collector: market data of the exchange becomes one batch per partition and second in `btc.ticks`.
 
     market_connection ▶ market_streams ▶ market_data ▶ partitions ▶ ticks_log ▶ Kafka
-                            clock_sync ▶      ▲            ▲
-                                         rest_client   group_membership
+                            ▲ clock_sync ▶    ▲            ▲
+         connection_governor, symbol_check  rest_client  group_membership
 
 Data flows to the right. `collector.Collector` wires the modules, `.importlinter` holds the order of their imports.
 """

@@ -73,6 +73,10 @@ class MarketConnection:
             for wait in waits:
                 wait.cancel()
 
+    async def lost_reason(self) -> str:
+        """Wait until the connection is lost and return the name of the error's type."""
+        return await self._socket.error()
+
     def _receive(self, raw: str | bytes) -> None:
         now_s, at_ms = time.monotonic(), wall_ms()
         self._note_frame(now_s)
@@ -91,7 +95,7 @@ class MarketConnection:
     async def _idle_timeout(self) -> str:
         while (left_s := self._last_s + self._watch.idle_limit_s() - time.monotonic()) > 0:
             await asyncio.sleep(left_s)
-        self._watch.silences += 1
+        self._watch.silent()
         return "silence"
 
     async def _notice(self) -> str:

@@ -83,8 +83,7 @@ class MarketStreams:
         connection, wait_s = await self._open(streams, watch), FIRST_REPLACE_WAIT_S
         while (reason := await self._end_reason(connection)) in OVERLAPPED:
             log.info("a connection to the exchange is replaced", reason=reason, streams=len(streams))
-            wait_s = await self._wait_before_replacing(connection, reason, wait_s)
-            successor = await self._open(streams, watch)
+            successor, wait_s = await self._open_successor(connection, reason, wait_s, streams, watch)
             await self._hand_over(connection, successor, is_silent=reason == SILENCE)
             connection = successor
         self._governor.failed(self._connections[connection])
@@ -96,6 +95,20 @@ class MarketStreams:
         reason = await connection.end_reason(self._max_age_s)
         TICKS_RECONNECTS.labels(reason).inc()
         return reason
+
+    async def _open_successor(
+        self, old: MarketConnection, reason: str, wait_s: float, streams: list[str], watch: StreamWatch
+    ) -> tuple[MarketConnection, float]:
+        """Return the successor of a connection, which may be lost meanwhile, and the next wait."""
+        loss = asyncio.create_task(self._note_loss(old, watch))
+        try:
+            next_wait_s = await self._wait_before_replacing(old, reason, wait_s)
+            return await self._open(streams, watch), next_wait_s
+        finally:
+            loss.cancel()
+
+    async def _note_loss(self, connection: MarketConnection, watch: StreamWatch) -> None:
+        watch.down(await connection.lost_reason(), wall_ms())
 
     async def _wait_before_replacing(self, connection: MarketConnection, reason: str, wait_s: float) -> float:
         """Wait, if the connection did not live long, and return how long the next one would wait."""

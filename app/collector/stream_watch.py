@@ -86,10 +86,20 @@ class StreamWatch:
 
     def down(self, reason: str, at_ms: float) -> None:
         """Note that no connection carries the streams any more: the gap that begins is not theirs."""
-        self._up_s, self._down_reason = None, reason
-        self._down_ms = self._down_ms or max((state.last_ms for state in self.states.values()), default=0.0) or at_ms
+        self._up_s = None
+        self._begin_outage(reason, at_ms)
         for state in self.states.values():
             state.last_s, state.alarms, state.is_up = None, 0, False
+
+    def silent(self) -> None:
+        """Note that the connection has been silent for too long: its streams are perhaps not heard."""
+        self.silences += 1
+        self._begin_outage("silence", 0.0)
+
+    def _begin_outage(self, reason: str, at_ms: float) -> None:
+        if not self._down_ms:
+            self._down_ms = max((state.last_ms for state in self.states.values()), default=0.0) or at_ms
+            self._down_reason = reason
 
     def update(self, raw: str | bytes, now_s: float, at_ms: float) -> None:
         """Learn from a frame."""

@@ -33,6 +33,7 @@ class FakeConnection(MarketConnection):
         self.url, self.streams, self.on_frame = url, streams, on_frame
         self.first_frame = asyncio.Event()
         self.reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.loss: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.closed = False
         self.made.append(self)
 
@@ -40,10 +41,15 @@ class FakeConnection(MarketConnection):
         """Connect, if the endpoint is up."""
         if self.url in self.down:
             raise OSError("refused")
+        self.watch.up(0.0)
 
     async def close(self) -> None:
         """Close."""
         self.closed = True
+
+    async def lost_reason(self) -> str:
+        """Wait for the test."""
+        return await self.loss
 
     async def end_reason(self, max_age_s: float) -> str:
         """Wait for the test."""
@@ -173,6 +179,25 @@ async def test_an_outage_is_told_when_it_is_over(made: list[FakeConnection]) -> 
         made[0].reason.set_result("ConnectionClosedError")
         await until(lambda: len(made) == 2)
         assert told == []
+        watch.update('{"stream":"s000usdt@bookTicker"}', 4.0, 4000.0)
+    assert told == [(("s000usdt@aggTrade", "s000usdt@bookTicker"), 1000.0, 4000.0, "ConnectionClosedError")]
+
+
+async def test_a_connection_that_is_lost_before_its_successor_is_open_makes_an_outage(
+    made: list[FakeConnection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange gave a notice and ended the connection at once."""
+    monkeypatch.setattr(market_streams, "FIRST_REPLACE_WAIT_S", 0.1)
+    told: list[tuple[tuple[str, ...], float, float, str]] = []
+    async with streaming(on_outage=lambda *outage: told.append(outage)) as streams:
+        await until(lambda: len(made) == 1)
+        watch = made[0].watch
+        watch.update('{"stream":"s000usdt@aggTrade"}', 1.0, 1000.0)
+        made[0].reason.set_result("shutdown notice")
+        made[0].loss.set_result("ConnectionClosedError")
+        await until(lambda: not streams.states()["s000usdt@aggTrade"].is_up)
+        await until(lambda: len(made) == 2)
+        assert streams.states()["s000usdt@aggTrade"].is_up
         watch.update('{"stream":"s000usdt@bookTicker"}', 4.0, 4000.0)
     assert told == [(("s000usdt@aggTrade", "s000usdt@bookTicker"), 1000.0, 4000.0, "ConnectionClosedError")]
 

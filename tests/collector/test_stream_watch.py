@@ -117,6 +117,18 @@ def test_a_silent_connection_and_symbols_that_do_not_trade_raise_no_alarm_of_sin
     assert busy(watch, 200, 260, (BUSY,)) == []
 
 
+def test_the_silence_of_a_connection_is_told_as_an_outage_of_its_streams() -> None:
+    """From the last frame to the next one, whichever connection it comes on."""
+    told: list[tuple[tuple[str, ...], float, float, str]] = []
+    watch = StreamWatch([BUSY, SELDOM], on_outage=lambda *outage: told.append(outage))
+    watch.up(0.0)
+    watch.update(frame(BUSY), 1.0, 1000.0)
+    watch.silent()
+    watch.silent()
+    watch.update(frame(BUSY), 21.0, 21_000.0)
+    assert told == [((BUSY, SELDOM), 1000.0, 21_000.0, "silence")]
+
+
 def test_a_stream_is_down_until_a_connection_carries_it() -> None:
     """For those who carry its values on."""
     watch = StreamWatch([BUSY])
