@@ -72,9 +72,9 @@ async def test_a_shutdown_storm_at_three_replicas_stays_far_below_the_limit() ->
         await until(lambda: all(feed.frames["btcusdt@aggTrade"] for feed in feeds))
         exchange.faults.inject(Fault("server_shutdown", 20.0, grace_s=10.0))
         await asyncio.sleep(20.5)
-        heard = [feed.frames["btcusdt@aggTrade"] for feed in feeds]
+        frames_before = [feed.frames["btcusdt@aggTrade"] for feed in feeds]
         await asyncio.sleep(1.0)
-        assert all(feed.frames["btcusdt@aggTrade"] > before for feed, before in zip(feeds, heard, strict=True))
+        assert all(feed.frames["btcusdt@aggTrade"] > before for feed, before in zip(feeds, frames_before, strict=True))
         assert handshakes(exchange) <= 3 * 8
         assert [feed.outages for feed in feeds] == [[], [], []]
 
@@ -87,8 +87,8 @@ async def test_a_storm_of_cuts_is_held_to_the_budget() -> None:
         exchange.faults.inject(Fault("disconnect", 15.0))
         await asyncio.sleep(15.0)
         assert handshakes(exchange) <= 3 * 20
-        heard = feeds[0].frames["btcusdt@aggTrade"]
-        await until(lambda: feeds[0].frames["btcusdt@aggTrade"] > heard, 60.0)
+        frames_before = feeds[0].frames["btcusdt@aggTrade"]
+        await until(lambda: feeds[0].frames["btcusdt@aggTrade"] > frames_before, 60.0)
 
 
 @pytest.fixture
