@@ -21,6 +21,9 @@ TICKS_CLOCK_DOUBTS = Counter(
     "`rest` or `trades`.",
     ["source"],
 )
+TICKS_CONNECTION_ATTEMPTS = Counter("btc_ticks_connection_attempts_total", "WebSocket handshakes sent to the exchange.")
+TICKS_STUCK = Counter("btc_ticks_stuck_streams_total", "Streams silent far beyond their usual gap.", ["stream"])
+TICKS_NOT_TRADING = Gauge("btc_ticks_not_trading", "1: unknown to the exchange or not trading.", ["symbol"])
 TICKS_SECOND = Gauge("btc_ticks_second", "Newest second written, exchange time.", ["partition"])
 TICKS_LAG = Gauge("btc_ticks_lag_seconds", "Wall time for which this collector's slowest partition is not written.")
 TICKS_SILENT = Gauge("btc_ticks_silent_seconds", "Wall time since the newest frame of the exchange.")

@@ -64,6 +64,7 @@ def collect() -> None:
             collecting.stall_reason,
             collecting.not_ready_reason,
         )
+        process_status.refresh = lambda: setattr(process_status, "note", collecting.note)
         await collecting.run()
 
     raise typer.Exit(lifecycle.run("collector", settings(), work))

@@ -83,6 +83,19 @@ class _BookTicker(msgspec.Struct):
                      receipt.ns, receipt.connection, exact)  # fmt: skip
 
 
+class _SymbolInfo(msgspec.Struct):
+    """`{"symbol":"BTCUSDT","status":"TRADING",…}`; a halted one has "HALT" or "BREAK"."""
+
+    symbol: str
+    status: str
+
+
+class _ExchangeInfo(msgspec.Struct):
+    """The answer of REST `exchangeInfo`."""
+
+    symbols: list[_SymbolInfo]
+
+
 _frame = msgspec.json.Decoder(_Frame)
 _agg_trade = msgspec.json.Decoder(_AggTrade)
 _book_ticker = msgspec.json.Decoder(_BookTicker)
@@ -139,6 +152,18 @@ def server_time_ms(answer: object) -> float:
         return time_ms + microsecond / 1000
     except (msgspec.ValidationError, KeyError) as error:
         raise MalformedError(f"no server time: {error}") from error
+
+
+def symbol_statuses(answer: object) -> dict[str, str]:
+    """Return the status of each symbol of `exchangeInfo`; raises MalformedError.
+
+    >>> symbol_statuses({"symbols": [{"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC"}]})
+    {'BTCUSDT': 'TRADING'}
+    """
+    try:
+        return {row.symbol: row.status for row in msgspec.convert(answer, _ExchangeInfo).symbols}
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"no symbols: {error}") from error
 
 
 def stream_names(symbols: tuple[str, ...], *, book: bool = False) -> list[str]:

@@ -7,8 +7,9 @@ batch in Kafka.
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiokafka.errors import KafkaError
 
@@ -21,6 +22,7 @@ from app.collector.market_data import MarketData
 from app.collector.market_streams import MarketStreams
 from app.collector.partitions import Partitions
 from app.collector.rest_client import RestClient
+from app.collector.symbol_check import SymbolCheck
 from app.collector.ticks_log import TicksLog
 from app.domain.ticks import Event
 from app.kafka import topics
@@ -32,7 +34,7 @@ from app.settings import Settings
 
 KAFKA_ERRORS = (KafkaError, TopicError, OSError, TimeoutError)
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
-SHOW_EVERY_S = 0.5
+SHOW_EVERY_S, FIRST_CHECK_S = 0.5, 10.0
 SILENT_S = 60.0  # wall time without any frame: connections are replaced before, so the exchange sends nothing
 FUTURE_S = 5.0  # wall time: the exchange's clock is never wrong by so much
 
@@ -53,7 +55,13 @@ class Collector:
         folder = settings.record_frames
         self._recorder = FrameRecorder(folder, self._market.receive) if folder else None
         self._streams = MarketStreams(settings, on_frame=(self._recorder or self._market).receive)
+        self._symbols = SymbolCheck(settings.symbols, self._rest, on_change=self._expect)
         self._partitions: Partitions | None = None  # of the current membership
+
+    @property
+    def note(self) -> str:
+        """One line for the heartbeat: the symbols that do not trade, or ""."""
+        return self._symbols.note
 
     @property
     def progress(self) -> dict[str, float]:
@@ -73,6 +81,8 @@ class Collector:
         """
         if not self._streams.connection_count:
             return f"the exchange at {self._settings.exchange_ws_url} cannot be reached"
+        if len(self._symbols.not_trading) == len(self._settings.symbols):
+            return self.note
         if not self._market.ready.is_set():
             return "the exchange's clock is not known yet"
         if (silent_s := self._silent_s()) > SILENT_S:
@@ -90,7 +100,11 @@ class Collector:
         """Collect until cancelled; then write the complete seconds and leave the group."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for step in (self._streams.run(), self._run_clock(), self._run_memberships(), self._show_progress()):
+                steps = (
+                    self._streams.run(), self._run_clock(), self._run_symbol_check(), self._run_memberships(),
+                    self._show_progress(),
+                )  # fmt: skip
+                for step in steps:
                     tasks.create_task(step)
                 if self._recorder:
                     tasks.create_task(self._recorder.run())
@@ -105,6 +119,15 @@ class Collector:
         # An emulator's replay waits for its first listener: its clock is undefined before the first frame.
         await self._market.first_frame.wait()
         await self._clock_sync.run(self._market.update_clock)
+
+    async def _run_symbol_check(self) -> None:
+        # A replay is unknown before its first frame; after half a minute without one a symbol is perhaps the reason.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._market.first_frame.wait(), FIRST_CHECK_S)
+        await self._symbols.run()
+
+    def _expect(self, not_trading: Mapping[str, str]) -> None:
+        self._streams.ignore(frozenset(not_trading))
 
     async def _run_memberships(self) -> None:
         await keep_running(
@@ -136,6 +159,7 @@ class Collector:
     async def _show_progress(self) -> None:
         while True:
             self.progress["connections"] = self._streams.connection_count
+            self.progress["not_trading"] = len(self._symbols.not_trading)
             self.progress["partitions"] = self._partitions.count if self._partitions else 0
             self._show_lags()
             await asyncio.sleep(SHOW_EVERY_S)

@@ -5,76 +5,68 @@ import time
 from collections.abc import Callable
 from itertools import count
 
+import msgspec
+
 from app.clock import steady_ms
 from app.collector.python_binance_fixes import StreamSocket
 from app.collector.receipt import Receipt
+from app.collector.stream_watch import StreamWatch
+from app.collector.token_bucket import TokenBucket
+from app.logs import logger
+from app.metrics import TICKS_STUCK
 
 OnFrame = Callable[[str | bytes, float, Receipt], bool]  # frame, steady ms → true: the exchange closes this connection
-OPEN_TIMEOUT_S = 10.0
-SHORTEST_IDLE_S, LONGEST_IDLE_S = 5.0, 60.0
+OPEN_TIMEOUT_S = 4.0
+LOOK_EVERY_S = 1.0  # at the single streams
+MESSAGES_BURST, MESSAGES_PER_S = 3.0, 3.0  # Binance allows 5 a second, pongs included
+STUCK = "stuck stream"
 _numbers = count(1)
-GAPS = 50  # a connection without a frame for so many usual gaps counts as lost
-
-
-class IdleTimeout:
-    """How long a connection may be without a frame: 50 usual gaps between frames, at least 5 s, at most 60 s.
-
-    >>> idle = IdleTimeout(now_s=0.0)
-    >>> for at_s in (1.0, 2.0, 3.0):
-    ...     idle.update(at_s)
-    >>> idle.limit_s, idle.left_s(now_s=13.0)
-    (50.0, 40.0)
-    """
-
-    def __init__(self, now_s: float) -> None:
-        self.last_s = now_s
-        self.frames = 0
-        self._gap_s = 0.0  # exponential mean over about a hundred frames
-
-    def update(self, now_s: float) -> None:
-        """Learn the gap before a frame that was received now."""
-        gap_s, self.last_s = now_s - self.last_s, now_s
-        self.frames += 1
-        self._gap_s += (gap_s - self._gap_s) / min(self.frames, 100)
-
-    @property
-    def limit_s(self) -> float:
-        """The longest time without a frame."""
-        return min(max(GAPS * self._gap_s, SHORTEST_IDLE_S), LONGEST_IDLE_S)
-
-    def left_s(self, now_s: float) -> float:
-        """Return the time left until the timeout, 0 when it has passed."""
-        return max(self.last_s + self.limit_s - now_s, 0.0)
+log = logger("collector")
 
 
 class MarketConnection:
-    """One connection for some streams: `open`, wait for the `end_reason`, `close`."""
+    """One connection for some streams: `open`, wait for the `end_reason`, `close`.
 
-    def __init__(self, url: str, streams: list[str], on_frame: OnFrame) -> None:
-        self.first_frame = asyncio.Event()
+    `watch` outlives it: the usual gaps of its streams.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        streams: list[str],
+        on_frame: OnFrame,
+        watch: StreamWatch | None = None,
+        on_first_frame: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.first_frame, self._on_first_frame = asyncio.Event(), on_first_frame
         self._socket = StreamSocket(url, streams, self._receive)
         self._on_frame, self._number = on_frame, next(_numbers)
         self._shutdown_notice = asyncio.Event()
-        self._idle = IdleTimeout(time.monotonic())
+        self._watch = watch or StreamWatch(streams)
+        self._last_s = time.monotonic()
+        self._messages = TokenBucket(MESSAGES_BURST, MESSAGES_PER_S, time.monotonic())
 
     async def open(self) -> None:
-        """Connect; raises errors of websockets and of the network, TimeoutError after 10 s."""
+        """Connect; raises errors of websockets and of the network, TimeoutError after 4 s."""
         await asyncio.wait_for(self._socket.connect(), OPEN_TIMEOUT_S)
-        self._idle = IdleTimeout(time.monotonic())
+        self._last_s = time.monotonic()
+        self._watch.up(self._last_s)
 
     async def close(self) -> None:
         """End the reader and the connection; takes up to a second."""
         await self._socket.close()
 
     async def end_reason(self, max_age_s: float) -> str:
-        """Wait until the connection must be replaced and return why: "age", "shutdown notice", "silence" or an error.
+        """Wait until the connection must be replaced and return why.
 
-        "silence" is the idle timeout, an error is the name of its type.
+        "age", "shutdown notice", "silence" (no frame for too long), "stuck stream" (of one stream, and subscribing to
+        it again did not help) or the name of an error's type.
         """
         waits = [
             asyncio.create_task(wait)
             for wait in (
-                self._socket.error(), self._idle_timeout(), self._notice(), asyncio.sleep(max_age_s, "age")
+                self._socket.error(), self._idle_timeout(), self._notice(), self._stuck_streams(),
+                asyncio.sleep(max_age_s, "age"),
             )
         ]  # fmt: skip
         try:
@@ -84,17 +76,50 @@ class MarketConnection:
             for wait in waits:
                 wait.cancel()
 
+    async def lost_reason(self) -> str:
+        """Wait until the connection is lost and return the name of the error's type."""
+        return await self._socket.error()
+
     def _receive(self, raw: str | bytes) -> None:
-        self._idle.update(time.monotonic())
-        self.first_frame.set()
-        if self._on_frame(raw, steady_ms(), Receipt(time.time_ns(), self._number)):
+        now_s, at_ms = time.monotonic(), steady_ms()
+        self._note_frame(now_s)
+        self._watch.update(raw, now_s, at_ms)
+        if self._on_frame(raw, at_ms, Receipt(time.time_ns(), self._number)):
             self._shutdown_notice.set()
 
+    def _note_frame(self, now_s: float) -> None:
+        if self.first_frame.is_set():
+            self._watch.gap.update(now_s - self._last_s)
+        else:
+            self.first_frame.set()
+            self._on_first_frame()
+        self._watch.silences, self._last_s = 0, now_s
+
     async def _idle_timeout(self) -> str:
-        while left_s := self._idle.left_s(time.monotonic()):
+        while (left_s := self._last_s + self._watch.idle_limit_s() - time.monotonic()) > 0:
             await asyncio.sleep(left_s)
+        self._watch.silent()
         return "silence"
 
     async def _notice(self) -> str:
         await self._shutdown_notice.wait()
         return "shutdown notice"
+
+    async def _stuck_streams(self) -> str:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            stuck = self._watch.stuck(time.monotonic())
+            for stream, times in stuck.items():
+                TICKS_STUCK.labels(stream).inc()
+                log.warning("a stream is silent far beyond its usual gap", stream=stream, times=times)
+            if any(times > 1 for times in stuck.values()):
+                return STUCK
+            if stuck:
+                await self._subscribe_again(list(stuck))
+
+    async def _subscribe_again(self, streams: list[str]) -> None:
+        for number, method in enumerate(("UNSUBSCRIBE", "SUBSCRIBE")):
+            while not self._messages.take(time.monotonic()):
+                await asyncio.sleep(self._messages.wait_s(time.monotonic()))
+            message = {"method": method, "params": streams, "id": number}
+            await self._socket.send(msgspec.json.encode(message).decode())

@@ -12,11 +12,17 @@ from typing import Any
 from aiohttp import ClientError
 
 from app.clock import Clock, steady_ms
-from app.collector.binance_messages import server_time_ms, trades_of_rows
+from app.collector.binance_messages import server_time_ms, symbol_statuses, trades_of_rows
 from app.collector.binance_numbers import MalformedError
 from app.collector.clock_readings import ClockReading, best_reading
 from app.collector.endpoints import endpoints
-from app.collector.python_binance_fixes import REQUEST_ERRORS, block_s, rest_client, used_weight
+from app.collector.python_binance_fixes import (
+    REQUEST_ERRORS,
+    block_s,
+    is_unknown_symbol,
+    rest_client,
+    used_weight,
+)
 from app.collector.receipt import Receipt
 from app.domain.ticks import Trade
 from app.logs import logger
@@ -64,6 +70,20 @@ class RestClient:
         """Return the exchange's clock, from the shortest of five round trips; raises one of `REST_ERRORS`."""
         return best_reading([await self._read_clock(rate) for _ in range(SAMPLES)])
 
+    async def get_statuses(self, symbols: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the trading status of these symbols, None if the exchange does not know one of them.
+
+        Raises:
+            One of `REST_ERRORS`: the exchange did not answer, refused, or sent a malformed answer.
+
+        """
+        try:
+            return symbol_statuses(await self._request("get_symbols_info", symbols=symbols))
+        except REQUEST_ERRORS as error:
+            if is_unknown_symbol(error):
+                return None
+            raise
+
     async def _read_clock(self, rate: float) -> ClockReading:
         sent_ms = steady_ms()
         answer = await self._request("get_server_time")
@@ -78,7 +98,7 @@ class RestClient:
             try:
                 answer = await getattr(client, call)(**arguments)
             except REST_ERRORS as error:
-                if client is self._clients[0]:
+                if client is self._clients[0] and not is_unknown_symbol(error):
                     self._clients.rotate(-1)
                 if wait_s := block_s(error, default_s=PAUSE_S):
                     log.warning("the exchange blocks REST requests", reason=error_reason(error), wait_s=wait_s)

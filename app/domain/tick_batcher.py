@@ -74,7 +74,7 @@ class TickBatcher:
 
     def check(self, event: Event, exchange_ms: float) -> list[Event]:
         """Return which events may be added now that this one was received: a trade whose id is in doubt waits."""
-        if isinstance(event, Quote):
+        if not isinstance(event, Trade):
             return [event]
         buffer = self.buffers[event.symbol]
         return [*buffer.check.update(event, buffer.ids, exchange_ms)]

@@ -22,6 +22,8 @@ TOO_MANY_REQUESTS = ExchangeError(
     -1003, "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.", 429
 )
 BANNED = ExchangeError(-1003, "Way too much request weight used; IP banned until the time of Retry-After.", 418)
+TOO_MANY_HANDSHAKES = ExchangeError(-1003, "Too many connection attempts; current limit is 300 per 5 MINUTE.", 429)
+HANDSHAKES_BANNED = ExchangeError(-1003, "Way too many connection attempts; IP banned.", 418)
 
 
 def missing_parameter(parameter: str) -> ExchangeError:

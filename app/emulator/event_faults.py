@@ -19,6 +19,8 @@ class EventFaults:
             "clock": self._clock,
             "damage_id": self._damage_id,
             "corrupt": self._corrupt,
+            "halt": self._drop,
+            "delist": self._drop,
             "silence": self._drop,
             "skip": self._drop,
             "duplicate": self._duplicate,

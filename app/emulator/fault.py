@@ -20,6 +20,8 @@ PARAMETERS: dict[str, set[str]] = {
     "clock": {"streams", "by_s", "drift", "targets"},
     "damage_id": _ON_EVENTS | {"by"},
     "corrupt": _ON_EVENTS,
+    "halt": set(),
+    "delist": set(),
     "silence": _ON_EVENTS,
     "skip": _ON_EVENTS,
     "duplicate": _ON_EVENTS | {"copies"},

@@ -117,6 +117,13 @@ class FaultInjector:
                     refusal = refusal or self._refusal(active)
         return refusal
 
+    def is_in_force(self, kind: str, symbol: str) -> bool:
+        """Whether a fault of this kind, `halt` or `delist`, concerns a symbol now."""
+        return any(
+            one.fault.fault == kind and one.is_on(self._now()) and symbol in (one.fault.symbols or self._symbols)
+            for one in self._on_events
+        )
+
     def clock_offset_ms(self) -> int:
         """Return by how much the times of REST are ahead of the exchange's."""
         now_s = self._now()

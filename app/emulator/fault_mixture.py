@@ -24,6 +24,8 @@ _DRAWN: dict[str, Choice] = {
     },
     "damage_id": lambda r: {"by": r.choice((-10_000, -1, 1, 10_000, 10**12)), "count": r.randrange(1, 4)},
     "corrupt": _FEW,
+    "halt": lambda _: {},
+    "delist": lambda _: {},
     "silence": lambda _: {},
     "skip": _FEW,
     "duplicate": lambda r: {**_FEW(r), "copies": r.randrange(2, 5)},
@@ -39,6 +41,8 @@ _DRAWN: dict[str, Choice] = {
     "slow_rest": lambda r: {"delay_s": r.uniform(0.1, 3)},
     "unreachable_rest": lambda _: {},
 }
+
+_ON_STREAMS = {*KINDS[: KINDS.index("burst") + 1]} - {"restart_ids", "halt", "delist"}
 
 
 def random_faults(
@@ -60,6 +64,6 @@ def _fault(choice: random.Random, kind: str, seconds: float, symbols: Sequence[s
         options["seconds"] = lasting
     if symbols and kind not in {"black_hole", "unreachable_rest"} and choice.random() < 0.5:
         options["symbols"] = tuple(choice.sample(list(symbols), choice.randrange(1, len(symbols) + 1)))
-    if KINDS.index(kind) <= KINDS.index("burst") and kind != "restart_ids" and choice.random() < 0.5:
+    if kind in _ON_STREAMS and choice.random() < 0.5:
         options["streams"] = (choice.choice((AGG_TRADE, BOOK_TICKER)),)
     return Fault(kind, after_s=after_s, **options)  # type: ignore[arg-type]

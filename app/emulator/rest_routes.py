@@ -15,6 +15,7 @@ from app.emulator.columns import QuoteColumns, Scale, TradeColumns, empty_trades
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.errors import (
     INVALID_INTERVAL,
+    INVALID_SYMBOL,
     TOO_MANY_REQUESTS,
     ExchangeError,
     error_response,
@@ -64,6 +65,8 @@ class RestRoutes:
                 return refused
             if wait_s is not None:
                 return error_response(TOO_MANY_REQUESTS, used | {"Retry-After": str(wait_s)})
+            if self._faults.is_in_force("delist", request.query_params.get("symbol", "")):
+                return error_response(INVALID_SYMBOL, used)
             try:
                 return json_response(await content(request), headers=used)
             except ExchangeError as error:
@@ -83,7 +86,13 @@ class RestRoutes:
         return self._clock.now_us() // 1000 + self._faults.clock_offset_ms()
 
     async def _exchange_info(self, request: Request) -> object:
-        return exchange_info(self._source, symbols_of(request, self._source), self._server_time_ms())
+        names = symbols_of(request, self._source)
+        delisted = {name for name in names if self._faults.is_in_force("delist", name)}
+        if delisted and "symbols" in request.query_params:
+            raise INVALID_SYMBOL
+        listed = [name for name in names if name not in delisted]
+        halted = {name for name in listed if self._faults.is_in_force("halt", name)}
+        return exchange_info(self._source, listed, self._server_time_ms(), halted)
 
     async def _klines(self, request: Request) -> object:
         name, interval = symbol_of(request, self._source), request.query_params.get("interval")

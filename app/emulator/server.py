@@ -18,6 +18,7 @@ from app.emulator.connection_faults import ConnectionFaults
 from app.emulator.emulator_clock import EmulatorClock
 from app.emulator.emulator_routes import EmulatorRoutes
 from app.emulator.fault_injection import Fault, FaultInjector
+from app.emulator.handshake_limit import PER_5_MIN, HandshakeLimit
 from app.emulator.listener import bind
 from app.emulator.market_source import MarketSource, MarketSourceError
 from app.emulator.request_weight import RequestWeight
@@ -39,7 +40,7 @@ class Exchange:
 
     `hold` stops the exchange's clock until the first client subscribes (default: only for recordings). `life_s`,
     `ping_s` and `pong_s` are wall seconds. The faults of `scenario` are injected as soon as clients can connect.
-    `record` is a folder for the record of everything sent.
+    `handshakes_per_5_min` limits each address (0: not at all). `record` is a folder for the record of everything sent.
 
     Raises:
         MarketSourceError: the speed is not above 0, the record cannot be written, or (on entering) the server cannot
@@ -58,6 +59,7 @@ class Exchange:
         life_s: float = DAY_S,
         ping_s: float = 20.0,
         pong_s: float = 60.0,
+        handshakes_per_5_min: int = PER_5_MIN,
         unread_bytes: int = MAX_UNREAD_BYTES,
         scenario: Sequence[Fault] = (),
         record: Path | None = None,
@@ -82,7 +84,7 @@ class Exchange:
             source, self.clock, clients=self.clients, send_loop=self.send_loop, faults=self.faults, sent=self.sent
         )
         self.rest = RestRoutes(source, self.clock, self.faults, RequestWeight())
-        streams = StreamRoutes(self.clients, self.faults, life_s)
+        streams = StreamRoutes(self.clients, self.faults, life_s, HandshakeLimit(handshakes_per_5_min))
         app = Starlette(routes=[*streams.routes(), *self.rest.routes(), *self.emulator.routes()])
         self._server = _Server(_config(app, gated(self.faults.gate), ping_s, pong_s))
         self._tasks: list[asyncio.Task[Any]] = []

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from app.emulator.fault_injection import FaultInjector
+from app.emulator.handshake_limit import HandshakeLimit
 from app.emulator.subscribers import Subscriber, Subscribers
 from app.emulator.subscription_messages import MAX_STREAMS, reply
 from app.emulator.time_unit import is_microseconds
@@ -21,7 +22,8 @@ POLICY_VIOLATION = 1008
 class StreamRoutes:
     """WebSocket routes; a connection ends after `life_s` wall seconds, as on Binance after a day."""
 
-    def __init__(self, clients: Subscribers, faults: FaultInjector, life_s: float) -> None:
+    def __init__(self, clients: Subscribers, faults: FaultInjector, life_s: float, handshakes: HandshakeLimit) -> None:
+        self._handshakes = handshakes
         self._clients, self._faults = clients, faults
         self._life_s = life_s
 
@@ -45,6 +47,10 @@ class StreamRoutes:
         names = [name for name in streams.split("/") if name]
         if len(names) > MAX_STREAMS:
             await websocket.close(POLICY_VIOLATION)
+            return
+        address = websocket.client.host if websocket.client else ""
+        if refusal := self._handshakes.refusal(address):
+            await websocket.send_denial_response(refusal)
             return
         if refusal := self._faults.handshake_refusal(names):
             await websocket.send_denial_response(refusal)

@@ -4,41 +4,12 @@ import asyncio
 
 import pytest
 
-from app.collector.market_connection import LONGEST_IDLE_S, SHORTEST_IDLE_S, IdleTimeout, MarketConnection
+from app.collector import market_connection
+from app.collector.market_connection import MarketConnection
 from app.collector.python_binance_fixes import StreamSocket
+from app.collector.stream_watch import StreamWatch
 
 NOTICE = "the exchange will close this connection"
-
-
-def after_frames_every(gap_s: float, times: int = 200) -> IdleTimeout:
-    """Return the timeout of a connection with frames at a steady rate from second 0 on."""
-    idle = IdleTimeout(0.0)
-    for at in range(1, times + 1):
-        idle.update(at * gap_s)
-    return idle
-
-
-def test_a_busy_connection_is_dead_after_five_seconds_without_a_frame() -> None:
-    """Thirty frames a second."""
-    idle = after_frames_every(1 / 30)
-    assert idle.limit_s == SHORTEST_IDLE_S
-    assert idle.left_s(idle.last_s + 4.0) == 1.0
-    assert idle.left_s(idle.last_s + 5.1) == 0.0
-
-
-def test_a_quiet_market_may_be_without_a_frame_for_fifty_usual_gaps() -> None:
-    """Two frames a second."""
-    assert round(after_frames_every(0.5).limit_s, 6) == 25.0
-
-
-def test_no_connection_may_be_without_a_frame_for_more_than_a_minute() -> None:
-    """A new connection costs little."""
-    assert after_frames_every(30.0).limit_s == LONGEST_IDLE_S
-
-
-def test_a_connection_without_any_frame_has_five_seconds() -> None:
-    """Its first frame is overdue."""
-    assert IdleTimeout(100.0).left_s(103.0) == 2.0
 
 
 @pytest.fixture
@@ -82,10 +53,44 @@ async def test_a_shutdown_notice_ends_the_connection_and_another_frame_does_not(
 async def test_a_connection_without_frames_ends_by_its_idle_timeout(
     sockets: list[StreamSocket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A dead socket still answers pings."""
-    monkeypatch.setattr("app.collector.market_connection.SHORTEST_IDLE_S", 0.02)
-    assert await connection().end_reason(60.0) == "silence"
+    """A dead socket still answers pings; the next connection waits twice as long."""
+    monkeypatch.setattr("app.collector.stream_watch.FIRST_IDLE_S", 0.02)
+    watch = StreamWatch(["btcusdt@aggTrade"])
+    one = MarketConnection("ws://127.0.0.1:9", [], lambda *_frame: False, watch)
+    assert await one.end_reason(60.0) == "silence"
     assert len(sockets) == 1
+    assert watch.idle_limit_s() == 0.04
+
+
+class StuckWatch(StreamWatch):
+    """A watch that finds a stream stuck at each look."""
+
+    def stuck(self, now_s: float) -> dict[str, int]:
+        """Return the stream, and how often it was stuck."""
+        state = self.states["btcusdt@aggTrade"]
+        state.alarms += 1
+        return {"btcusdt@aggTrade": state.alarms}
+
+
+async def test_a_stuck_stream_is_subscribed_again_then_its_connection_ends(
+    sockets: list[StreamSocket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the messages that the exchange allows."""
+    sent: list[str] = []
+
+    async def send(_socket: StreamSocket, text: str) -> None:
+        sent.append(text)
+
+    monkeypatch.setattr(StreamSocket, "send", send)
+    monkeypatch.setattr(market_connection, "LOOK_EVERY_S", 0.01)
+    watch = StuckWatch(["btcusdt@aggTrade"])
+    one = MarketConnection("ws://127.0.0.1:9", [], lambda *_frame: False, watch)
+    assert await one.end_reason(60.0) == "stuck stream"
+    assert len(sockets) == 1
+    assert sent == [
+        '{"method":"UNSUBSCRIBE","params":["btcusdt@aggTrade"],"id":0}',
+        '{"method":"SUBSCRIBE","params":["btcusdt@aggTrade"],"id":1}',
+    ]
 
 
 async def test_an_error_of_the_socket_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,14 @@ def test_a_symbol_has_its_assets_and_steps() -> None:
     assert info["serverTime"] == 42
 
 
+def test_a_halted_symbol_says_so() -> None:
+    """The others trade."""
+    info = msgspec.json.decode(
+        msgspec.json.encode(exchange_info(synthetic(7, "BTCUSDT,ETHUSDT"), ["BTCUSDT", "ETHUSDT"], 0, {"ETHUSDT"}))
+    )
+    assert [symbol["status"] for symbol in info["symbols"]] == ["TRADING", "HALT"]
+
+
 def test_the_rate_limit_is_the_one_that_is_applied() -> None:
     """Clients read from it how much weight a minute allows."""
     info = msgspec.json.decode(msgspec.json.encode(exchange_info(synthetic(7), [], 0)))
