@@ -61,6 +61,8 @@ class Ticks(Record, frozen=True, kw_only=True, gc=False):
     last_id: int = -1  # id of the newest trade up to here, carried through silent seconds; -1: none yet
     late: int = 0  # so many of the trades belong to seconds already closed
     missing: int = 0  # ids skipped up to here in this batch and not refilled
+    open_ids: int = 0  # ids of open holes that touch the last 300 s
+    quote_outage: bool = False  # a hole in the quotes is open: the last quote is not the present one
 
 
 class TickBatch(Batch, frozen=True, kw_only=True, gc=False):
@@ -142,7 +144,7 @@ class Settlement(Record, frozen=True, kw_only=True, gc=False):
     origin: int  # the second they were made
     symbols: list[str] = []  # those settled
     realised: list[float] = []  # their log returns
-    void: dict[str, list[str]] = {}  # reason → symbols: missing (no forecast was made), unpriced
+    void: dict[str, list[str]] = {}  # reason → symbols: missing (no forecast was made), unpriced, stale
 
 
 class Score(Record, frozen=True, kw_only=True, gc=False):
