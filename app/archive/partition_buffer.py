@@ -13,7 +13,7 @@ from app.archive.parquet import MAX_SKIPPED_OFFSETS, SegmentFooter
 from app.archive.rows import TOPIC_ROWS, MessagePosition, TopicRows
 from app.archive.segments import HOUR_S, Segment
 from app.domain.acceptance import refusal_reason
-from app.records import Batch
+from app.records import Batch, Gap
 
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
 MAX_AHEAD_S = 60  # as for the agents: a later second than the broker's time has not come yet
@@ -72,27 +72,34 @@ class PartitionBuffer:
         """Start a new epoch: the topic was created again and its offsets start again. The buffer must be empty."""
         self.epoch, self.next, self.generation = self.epoch + 1, None, -1
 
-    def decode(self, message: ConsumerRecord, *, live: bool) -> Batch | None:
+    def decode(self, message: ConsumerRecord, *, live: bool) -> Batch | Gap | None:
         """Return a message's record; None: it is damaged, of another partition, or of an impossible second.
 
         `live`: the exchange's time is the wall's, so a second after Kafka's time is impossible.
         """
         try:
             batch = msgspec.json.decode(message.value or b"", type=self.topic_rows.record)
+            second = batch.second if isinstance(batch, Batch) else int(batch.opened_ms // 1000)
         except UNREADABLE:
             return None
         limit = message.timestamp // 1000 + MAX_AHEAD_S if live else LAST_SECOND
-        return batch if batch.partition == self.partition.partition and 0 <= batch.second <= limit else None
+        return batch if batch.partition == self.partition.partition and 0 <= second <= limit else None
 
-    def fits(self, batch: Batch | None) -> bool:
+    def fits(self, message: ConsumerRecord, batch: Batch | Gap | None) -> bool:
         """Return whether a message may join the buffered ones: a file never mixes hours."""
-        return self.first is None or batch is None or batch.second // HOUR_S == self.hour
+        return self.first is None or batch is None or self._hour(message, batch) == self.hour
 
-    def append(self, message: ConsumerRecord, batch: Batch | None) -> int:
+    def _hour(self, message: ConsumerRecord, batch: Batch | Gap) -> int:
+        # Backfilled seconds lie anywhere in the past, many symbols' in turn: by their own hour each would make a file.
+        if self.topic_rows.ordered and isinstance(batch, Batch):
+            return batch.second // HOUR_S
+        return int(message.timestamp // 1000 // HOUR_S)
+
+    def append(self, message: ConsumerRecord, batch: Batch | Gap | None) -> int:
         """Append a message, as rows or as skipped; return the number of its rows."""
         if self.first is None:
             self.first, self.since_s = message.offset, time.monotonic()
-            self.hour = batch.second // HOUR_S if batch else self.hour or message.timestamp // 1000 // HOUR_S
+            self.hour = self._hour(message, batch) if batch else self.hour or message.timestamp // 1000 // HOUR_S
         rows = self._rows(batch, message.offset) if batch else None
         if rows is None:
             self.skipped.append(message.offset)
@@ -104,7 +111,9 @@ class PartitionBuffer:
         self.size_bytes += MESSAGE_BYTES
         return rows.num_rows if rows else 0
 
-    def _rows(self, batch: Batch, offset: int) -> pa.RecordBatch | None:
+    def _rows(self, batch: Batch | Gap, offset: int) -> pa.RecordBatch | None:
+        if not (self.topic_rows.ordered and isinstance(batch, Batch)):
+            return self._unordered_rows(batch, offset)
         refused = refusal_reason(batch, last_second=self.newest_second, last_generation=self.generation)
         position = MessagePosition(self.partition.partition, offset, repeat=bool(refused))
         try:
@@ -114,6 +123,13 @@ class PartitionBuffer:
         if not refused:
             self.newest_second, self.generation = batch.second, batch.generation
         return rows
+
+    def _unordered_rows(self, batch: Batch | Gap, offset: int) -> pa.RecordBatch | None:
+        # Nothing is a repeat by its second: readers tell trades apart by id, and gaps by theirs.
+        try:
+            return self.topic_rows.rows(batch, MessagePosition(self.partition.partition, offset, repeat=False))
+        except UNREADABLE:
+            return None
 
     def content(self) -> SegmentContent | None:
         """Return what is buffered as one file, or None when it is empty; it stays buffered until `clear`."""
