@@ -90,6 +90,7 @@ class Gap(Record, frozen=True, kw_only=True, gc=False):
     opened_ms: float  # exchange time when it was noticed
     closed_ms: float = 0.0  # exchange time when it was filled or given up; 0: open
     generation: int = 0  # of the collectors' group: readers refuse a lower one
+    total_ids: int = 0  # trades: how many ids were missing when it was opened; 0: not said
 
 
 # ── btc.features ──────────────────────────────────────────────────────────────────────────────────────────────
