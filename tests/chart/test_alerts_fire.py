@@ -34,6 +34,9 @@ HEALTHY = {
     f'btc_ticks_second{{{NS}, partition="0"}}': "0+60x{n}",
     f'btc_ticks_batches_total{{{NS}, partition="0"}}': "0+60x{n}",
     f'btc_ticks_lost_total{{{NS}, symbol="BTCUSDT"}}': "0x{n}",
+    f'btc_board_gap_age_seconds{{{NS}, component="web-app", stream="trades"}}': "600x{n}",  # being filled
+    f'btc_board_gap_age_seconds{{{NS}, component="dashboard", stream="trades"}}': "600x{n}",
+    f'btc_board_gap_age_seconds{{{NS}, component="web-app", stream="quotes"}}': "0x{n}",
     f'btc_ticks_reconnects_total{{{NS}, reason="age"}}': "0+0x{n}",
     f'btc_ticks_close_delay_seconds_bucket{{{NS}, le="0.5"}}': "0+60x{n}",
     f'btc_ticks_close_delay_seconds_bucket{{{NS}, le="5"}}': "0+60x{n}",
@@ -87,6 +90,7 @@ def _burns(promise: str, worst: int) -> set[str]:
 
 
 ERRORS, SLOW = 'btc_api_requests_total status="500"', 'btc_api_latency_seconds_bucket route="/v1/bars"'
+GAP_AGE = 'btc_board_gap_age_seconds component="web-app" stream="trades"'
 BOARDS = ('btc_board_second component="web-app"', 'btc_board_second component="dashboard"')
 BURNT = _burns("Freshness", 0)
 FAULTS = (
@@ -119,6 +123,7 @@ FAULTS = (
     Fault("dead letters", {"btc_dead_letters_total": "0x55 1+1x{n}"}, {"BtcDeadLetters"}),
     Fault("the collector is gone", {}, {"BtcFeedSilent"}, gone=("btc_ticks_second",)),
     Fault("the exchange is silent", {"btc_ticks_second": "0+60x50 3000x{n}"}, {"BtcFeedSilent"}, 55),
+    Fault("a gap is not filled", {GAP_AGE: "0+60x{n}"}, {"BtcFeedGapOpen"}),
     Fault("trades are lost", {"btc_ticks_lost_total": "0x30 1x{n}"}, {"BtcFeedIncomplete"}),
     Fault("seconds are skipped", {"btc_ticks_batches_total": "0+58x{n}"}, {"BtcFeedSkipsSeconds"}),
     Fault("the connection breaks every minute", {"btc_ticks_reconnects_total": "0+1x{n}"}, {"BtcFeedReconnects"}),
