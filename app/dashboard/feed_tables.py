@@ -10,7 +10,7 @@ Tile = tuple[str, str, str]
 
 SYMBOLS = (("Symbol", ""), ("Complete", "n"), ("Ids missing", "n"), ("Open gaps", "n"), ("No quotes", "n wide"),
            ("Seconds missing", "n wide"), ("Late", "n wide"), ("Age", "n"), ("Flags", ""))  # fmt: skip
-GAPS = (("Symbol", ""), ("Stream", "wide"), ("State", ""), ("Why", "wide"), ("What", "n"), ("Filled", "n"),
+GAPS = (("Symbol", ""), ("Stream", "wide"), ("State", ""), ("Why", "wide"), ("Missed", "n"), ("Filled", "n"),
         ("From", "n wide"), ("Noticed", "n"), ("For", "n"))  # fmt: skip
 TONES = {"open": "warn", "filled": "good", "lost": "bad"}
 MEANINGS = {
@@ -32,7 +32,6 @@ def tiles(here: SymbolFeed) -> list[Tile]:
         ("Ids missing", formatting.number(here.missing_ids, 0), "trade ids of the last hour not there: open or lost"),
         ("Open gaps", formatting.number(len(here.open_gaps), 0), "holes in trades, quotes or book, open now"),
         ("No quotes", formatting.span(here.quote_outage_s), "seconds of the last hour without the quote stream"),
-        ("Missing", formatting.span(here.missing_s), "seconds of the last hour that never came to the worker"),
         ("Late", formatting.span(here.late_s), "seconds that came complete, but after the fact"),
     ]
 
