@@ -10,7 +10,7 @@ from app.board.history import PartitionHistory, flags_of
 from app.board.rings import Array, Ring
 from app.board.state import HEARTBEAT_TIMEOUT_MS, BoardState
 from app.board.symbols import age_s
-from app.board.views import Feed, Gap, LedgerGap, SymbolFeed
+from app.board.views import Feed, LedgerGap, MissingSeconds, SymbolFeed
 
 HOUR_S = 3600
 NEWEST_GAPS = 20
@@ -106,9 +106,9 @@ def _gap(state: BoardState, gap: records.Gap, now_ms: float) -> LedgerGap:
     )
 
 
-def _newest_gaps(missing: Array, gapped: Array) -> list[Gap]:
+def _newest_gaps(missing: Array, gapped: Array) -> list[MissingSeconds]:
     gaps = [
-        Gap(kind=kind, from_=int(first), to=int(last))
+        MissingSeconds(kind=kind, from_=int(first), to=int(last))
         for kind, seconds in (("missing", missing), ("gapped", gapped))
         for first, last in spans(seconds)
     ]

@@ -1,5 +1,6 @@
 """The gap ledger as a board keeps it: of each symbol the open gaps and the newest closed ones."""
 
+from app.domain.acceptance import is_superseded
 from app.records import Gap
 
 MOST_OPEN = 500  # of one symbol; the oldest are dropped
@@ -28,7 +29,7 @@ class GapLedger:
     def update(self, gap: Gap) -> bool:
         """Add a record; False for one of a lower generation, which a former owner wrote after its successor."""
         known = self._gaps.get(gap.symbol, {}).get(gap.id)
-        if known is not None and gap.generation < known.generation:
+        if known is not None and is_superseded(gap, known.generation):
             return False
         self._gaps.setdefault(gap.symbol, {})[gap.id] = gap
         self._symbol_of[gap.id], self._oldest_ms = gap.symbol, None

@@ -155,7 +155,7 @@ class Models(View):
     releases: list[Release]
 
 
-class Gap(View, rename={"from_": "from"}):
+class MissingSeconds(View, rename={"from_": "from"}):
     """Seconds of the worker that never came, or whose windows miss something."""
 
     kind: str
@@ -207,7 +207,7 @@ class SymbolFeed(View):
     book_outage_s: float
     open_gaps: list[LedgerGap]
     closed_gaps: list[LedgerGap]
-    gaps: list[Gap]
+    gaps: list[MissingSeconds]
 
 
 class Feed(View):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from app.records import Batch
+from app.records import Batch, Gap
 
 Refusal = Literal["", "repeated", "superseded"]
 
@@ -22,4 +22,9 @@ def refusal_reason(batch: Batch, *, last_second: int | None = None, last_generat
     """
     if last_second is not None and batch.second <= last_second:
         return "repeated"
-    return "superseded" if batch.generation < last_generation else ""
+    return "superseded" if is_superseded(batch, last_generation) else ""
+
+
+def is_superseded(record: Batch | Gap, last_generation: int) -> bool:
+    """Return whether a record was written by a collector that another one has replaced since."""
+    return record.generation < last_generation

@@ -2,7 +2,7 @@
 
 from app.api.examples import SECOND, bars
 from app.board.feed import spans
-from app.board.views import Gap
+from app.board.views import MissingSeconds
 from tests.board.conftest import empty_board
 
 
@@ -15,8 +15,8 @@ def test_the_feed_shows_missing_and_gapped_seconds() -> None:
     (row,) = board.feed().symbols
     assert (row.missing_s, row.gapped_s, row.completeness) == (2, 1, 1.0)
     assert row.gaps == [
-        Gap(kind="gapped", from_=SECOND - 2, to=SECOND - 2),
-        Gap(kind="missing", from_=SECOND - 5, to=SECOND - 4),
+        MissingSeconds(kind="gapped", from_=SECOND - 2, to=SECOND - 2),
+        MissingSeconds(kind="missing", from_=SECOND - 5, to=SECOND - 4),
     ]
 
 
