@@ -74,6 +74,10 @@ API_WEBSOCKETS = Gauge("btc_api_websockets", "Connected WebSocket clients.")
 API_DROPPED = Counter("btc_api_dropped_total", "Updates dropped for clients that could not keep up.")
 BOARD_SECOND = Gauge("btc_board_second", "Newest second on the board, exchange time.")
 BOARD_BYTES = Gauge("btc_board_bytes", "Bytes the board holds.")
+BOARD_GAP_AGE = Gauge(
+    "btc_board_gap_age_seconds", "Exchange time since the oldest open gap of the ledger was noticed; 0 without one.",
+    ["stream"],
+)  # fmt: skip
 ARCHIVE_ROWS = Counter("btc_archive_rows_total", "Rows written to Parquet.", ["topic"])
 ARCHIVE_FILES = Counter("btc_archive_files_total", "Parquet files written.", ["topic"])
 ARCHIVE_ERRORS = Counter("btc_archive_errors_total", "Writes that failed and are tried again.", ["reason"])

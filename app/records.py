@@ -90,6 +90,8 @@ class Ticks(Record, frozen=True, kw_only=True, gc=False):
     late: int = 0  # so many of the trades belong to seconds already closed
     missing: int = 0  # ids skipped up to here in this batch and not refilled
     book: Book | None = None  # the last snapshot of the second; null: none came, or they are switched off
+    open_ids: int = 0  # ids of open holes that touch the last 300 s
+    quote_outage: bool = False  # a hole in the quotes is open: the last quote is not the present one
 
 
 class TickBatch(Batch, frozen=True, kw_only=True, gc=False):
@@ -117,6 +119,7 @@ class Gap(Record, frozen=True, kw_only=True, gc=False):
     opened_ms: float  # exchange time when it was noticed
     closed_ms: float = 0.0  # exchange time when it was filled or given up; 0: open
     generation: int = 0  # of the collectors' group: readers refuse a lower one
+    total_ids: int = 0  # trades: how many ids were missing when it was opened; 0: not said
 
 
 # ── btc.features ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +174,7 @@ class Settlement(Record, frozen=True, kw_only=True, gc=False):
     origin: int  # the second they were made
     symbols: list[str] = []  # those settled
     realised: list[float] = []  # their log returns
-    void: dict[str, list[str]] = {}  # reason → symbols: missing (no forecast was made), unpriced
+    void: dict[str, list[str]] = {}  # reason → symbols: missing (no forecast was made), unpriced, stale
 
 
 class Score(Record, frozen=True, kw_only=True, gc=False):

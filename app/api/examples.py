@@ -4,10 +4,11 @@ Every example in the docs is what a real board answers to these records.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from app.board.board import Board
 from app.board.records import Bars, BoardRecord, Release
-from app.records import Forecast, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Role, Score, Settlement
+from app.records import Forecast, Gap, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Role, Score, Settlement
 from app.settings import Settings
 
 SECOND = 1_780_000_000  # 2026-05-28 20:26:40 UTC
@@ -126,11 +127,26 @@ def heartbeat(process: str = "collector", at_ms: float = closed_ms(SECOND), note
     )  # fmt: skip
 
 
+def gaps(last: int = SECOND) -> list[Gap]:
+    """Return a gap that is being filled, one that was, and a quote outage that ended."""
+    end_ms = last * 1000.0
+    here: dict[str, Any] = {"symbol": "BTCUSDT", "partition": 0, "generation": 1}
+    return [
+        Gap(**here, id="BTCUSDT-trades-4711", stream="trades", state="filled", reason="skipped", total_ids=3,
+            from_ms=end_ms - 900_200, to_ms=end_ms - 899_900, opened_ms=end_ms - 899_900, closed_ms=end_ms - 899_100),
+        Gap(**here, id="BTCUSDT-quotes-1779999700", stream="quotes", state="lost", reason="silent",
+            from_ms=end_ms - 300_000, to_ms=end_ms - 287_500, opened_ms=end_ms - 295_000, closed_ms=end_ms - 287_500),
+        Gap(**here, id="BTCUSDT-trades-81000", stream="trades", state="open", reason="absent", ids=[(81_020, 81_024)],
+            from_ms=end_ms - 20_000, to_ms=end_ms - 14_000, opened_ms=end_ms - 14_000, total_ids=25),
+    ]  # fmt: skip
+
+
 def stream(last: int = SECOND, seconds: int = 30) -> Iterator[BoardRecord]:
     """Yield `seconds` seconds of one symbol up to `last`, as the topics bring them."""
     yield release()
     yield heartbeat("collector", closed_ms(last))
     yield heartbeat("worker", closed_ms(last), "")
+    yield from gaps(last)
     for second in range(last - seconds + 1, last + 1):
         yield bars(second)
         yield predictions(second)

@@ -121,9 +121,10 @@ def router(board: Board, cache: AnswerCache, request_metrics: RequestMetrics) ->
     async def feed(request: Request) -> Response:
         """Completeness of the feed.
 
-        Per symbol: its newest second, flags, completeness and every gap of the last hour.
+        Per symbol: the share of the last hour's trade ids that were delivered, seconds without quotes, every open gap
+        and the newest closed ones, from the ledger; and the newest second, its flags, missing and late seconds.
         """
-        return cache.store(request, board.feed(), version("bars", ages=True))
+        return cache.store(request, board.feed(), version("bars", "gaps", ages=True))
 
     @routes.get("/status", tags=["system"], responses=responses(Status))
     async def status(request: Request) -> Response:

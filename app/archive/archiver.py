@@ -1,4 +1,4 @@
-"""Archiver: ticks, features, predictions and outcomes from Kafka into Parquet, a file per hour and partition.
+"""Archiver: ticks, backfill, gaps, features, predictions and outcomes from Kafka into Parquet, hour by hour.
 
 A kill −9 at any moment leaves every message in exactly one file: files get their names only when they are complete, and
 the names (`segments`) say from which offset to continue. While a disk is full nothing more is read and nothing is lost:
@@ -28,7 +28,7 @@ from app.service.lifecycle import StartupError
 from app.service.loop_watch import LoopWatch
 from app.settings import Settings
 
-TOPICS = (topics.TICKS, topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES)
+TOPICS = (topics.TICKS, topics.BACKFILL, topics.GAPS, topics.FEATURES, topics.PREDICTIONS, topics.OUTCOMES)
 BUFFERED_MAX_BYTES = 96 * 2**20
 log = logger("archive")
 
@@ -141,7 +141,7 @@ class Archiver:
             return False
         await self._count_gap(consumer, buffer, message.offset)
         batch = buffer.decode(message, live=self._settings.speed == 1.0)
-        if not buffer.fits(batch):
+        if not buffer.fits(message, batch):
             await self._writer.write(buffer)
             self._writer.hour_ended()
         self._count(buffer, buffer.append(message, batch))

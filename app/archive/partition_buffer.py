@@ -13,7 +13,7 @@ from app.archive.parquet import MAX_SKIPPED_OFFSETS, SegmentFooter
 from app.archive.rows import TOPIC_ROWS, MessagePosition, TopicRows
 from app.archive.segments import HOUR_S, Segment
 from app.domain.acceptance import NO_SECOND, refusal_reason
-from app.records import Batch
+from app.records import Batch, Gap
 
 LAST_SECOND = 253_402_300_799  # the end of the year 9999
 MAX_AHEAD_S = 60  # as for the agents: a later second than the broker's time has not come yet
@@ -72,28 +72,38 @@ class PartitionBuffer:
         """Start a new epoch: the topic was created again and its offsets start again. The buffer must be empty."""
         self.epoch, self.next, self.generation = self.epoch + 1, None, -1
 
-    def decode(self, message: ConsumerRecord, *, live: bool) -> Batch | None:
+    def decode(self, message: ConsumerRecord, *, live: bool) -> Batch | Gap | None:
         """Return a message's record; None: it is damaged, of another partition, or of an impossible second.
 
         `live`: the exchange's time is the wall's, so a second after Kafka's time is impossible.
         """
         try:
             batch = msgspec.json.decode(message.value or b"", type=self.topic_rows.record)
+            second = batch.second if isinstance(batch, Batch) else int(batch.opened_ms // 1000)
         except UNREADABLE:
             return None
         limit = message.timestamp // 1000 + MAX_AHEAD_S if live else LAST_SECOND
-        is_possible = 0 <= batch.second <= limit or batch.second == NO_SECOND
+        is_possible = 0 <= second <= limit or (second == NO_SECOND and isinstance(batch, Batch))
         return batch if batch.partition == self.partition.partition and is_possible else None
 
-    def fits(self, batch: Batch | None) -> bool:
+    def fits(self, message: ConsumerRecord, batch: Batch | Gap | None) -> bool:
         """Return whether a message may join the buffered ones: a file never mixes hours."""
-        return self.first is None or batch is None or _hour(batch) in {None, self.hour}
+        return self.first is None or self._hour(message, batch) in {None, self.hour}
 
-    def append(self, message: ConsumerRecord, batch: Batch | None) -> int:
+    def _hour(self, message: ConsumerRecord, batch: Batch | Gap | None) -> int | None:
+        """Return the hour of a message, None for a fence and for what cannot be read: they belong to any."""
+        if batch is None or (isinstance(batch, Batch) and batch.second == NO_SECOND):
+            return None
+        # Backfilled seconds lie anywhere in the past, many symbols' in turn: by their own hour each would make a file.
+        if self.topic_rows.ordered and isinstance(batch, Batch):
+            return batch.second // HOUR_S
+        return int(message.timestamp // 1000 // HOUR_S)
+
+    def append(self, message: ConsumerRecord, batch: Batch | Gap | None) -> int:
         """Append a message, as rows or as skipped; return the number of its rows."""
         if self.first is None:
             self.first, self.since_s = message.offset, time.monotonic()
-            self.hour = _hour(batch) or self.hour or message.timestamp // 1000 // HOUR_S
+            self.hour = self._hour(message, batch) or self.hour or message.timestamp // 1000 // HOUR_S
         rows = self._rows(batch, message.offset) if batch else None
         if rows is None:
             self.skipped.append(message.offset)
@@ -105,7 +115,9 @@ class PartitionBuffer:
         self.size_bytes += MESSAGE_BYTES
         return rows.num_rows if rows else 0
 
-    def _rows(self, batch: Batch, offset: int) -> pa.RecordBatch | None:
+    def _rows(self, batch: Batch | Gap, offset: int) -> pa.RecordBatch | None:
+        if not (self.topic_rows.ordered and isinstance(batch, Batch)):
+            return self._unordered_rows(batch, offset)
         refused = refusal_reason(batch, last_second=self.newest_second, last_generation=self.generation)
         position = MessagePosition(self.partition.partition, offset, repeat=bool(refused))
         try:
@@ -115,6 +127,13 @@ class PartitionBuffer:
         if refused in {"", "fence"}:
             self.newest_second, self.generation = max(batch.second, self.newest_second), batch.generation
         return rows
+
+    def _unordered_rows(self, batch: Batch | Gap, offset: int) -> pa.RecordBatch | None:
+        # Nothing is a repeat by its second: readers tell trades apart by id, and gaps by theirs.
+        try:
+            return self.topic_rows.rows(batch, MessagePosition(self.partition.partition, offset, repeat=False))
+        except UNREADABLE:
+            return None
 
     def content(self) -> SegmentContent | None:
         """Return what is buffered as one file, or None when it is empty; it stays buffered until `clear`."""
@@ -143,8 +162,3 @@ class PartitionBuffer:
         """Empty the buffer: its messages are on disk."""
         self.first, self.messages, self.size_bytes = None, 0, 0
         self.batches, self.skipped = [], []
-
-
-def _hour(batch: Batch | None) -> int | None:
-    """Return the hour of a batch, None for a fence and for what cannot be read."""
-    return batch.second // HOUR_S if batch and batch.second != NO_SECOND else None

@@ -3,8 +3,11 @@
 DuckDB has no access to the file system: it gets the archive's files as Arrow datasets. So no statement can read another
 file or write one, and a condition on time or hour skips files by their names.
 
-    ticks   trades   quotes   books   bars   predictions   outcomes   scores        repeats left out
-    ticks_all   features_all   predictions_all   outcomes_all               every message archived
+    ticks   trades   quotes   books   bars   predictions   outcomes   scores   gaps   repeats left out
+    ticks_all   backfill_all   gaps_all   features_all   predictions_all   outcomes_all   every message archived
+
+`trades` are the live ones and, `backfilled`, those fetched later, each id of a symbol once; `gaps` the newest record of
+each gap. Files of backfill and gaps lie by the hour they were written: what was fetched is far older.
 """
 
 import asyncio
@@ -39,12 +42,19 @@ SANDBOX: dict[str, str | bool | int | float | list[str]] = {
 ACCEPTED = "_all WHERE NOT repeat"  # what readers of the topics accept
 ROWS = "SELECT make_timestamp(second * 1000000) AS time, "
 UNNEST = "second, date, hour, unnest"
+LIVE = f"{ROWS} symbol, {UNNEST}(trades, recursive := true), false AS backfilled FROM ticks{ACCEPTED}"
+FETCHED = f"SELECT symbol, second, unnest(trades, recursive := true) FROM backfill{ACCEPTED}"  # noqa: S608
+ONCE = f"SELECT DISTINCT ON (symbol, id) * FROM ({FETCHED}) ANTI JOIN ({LIVE}) USING (symbol, id)"  # noqa: S608
+DAY_AND_HOUR = "CAST(make_timestamp(second * 1000000) AS DATE) AS date, CAST(second // 3600 % 24 AS INTEGER) AS hour"
+MERGED = f"{LIVE} UNION ALL BY NAME ({ROWS} *, {DAY_AND_HOUR}, true AS backfilled FROM ({ONCE}))"
+NEWEST = "QUALIFY row_number() OVER (PARTITION BY id ORDER BY generation DESC, kafka_offset DESC) = 1"
 VIEWS = {  # table → topic, SELECT
     "ticks": ("ticks", f"{ROWS} * EXCLUDE (repeat) FROM ticks{ACCEPTED}"),
-    "trades": ("ticks", f"{ROWS} symbol, {UNNEST}(trades, recursive := true) FROM ticks{ACCEPTED}"),
+    "trades": ("ticks", LIVE),  # where something was backfilled: MERGED
     "quotes": ("ticks", f"{ROWS} symbol, {UNNEST}(quotes, recursive := true) FROM ticks{ACCEPTED}"),
     "books": ("ticks", f"{ROWS} symbol, {UNNEST}(book) FROM ticks{ACCEPTED} AND book IS NOT NULL"),
     "bars": ("features", f"{ROWS} * EXCLUDE (repeat) FROM features{ACCEPTED}"),
+    "gaps": ("gaps", f"{ROWS} * EXCLUDE (repeat, date, hour), {DAY_AND_HOUR} FROM gaps{ACCEPTED} {NEWEST}"),
     "predictions": ("predictions", f"{ROWS} * EXCLUDE (repeat) FROM predictions{ACCEPTED}"),
     "outcomes": ("outcomes", f"{ROWS} {UNNEST}(settled, recursive := true) FROM outcomes{ACCEPTED}"),
     "scores": ("outcomes", f"{ROWS} {UNNEST}(one) FROM (SELECT {UNNEST}(scores) AS one FROM outcomes{ACCEPTED})"),  # noqa: S608
@@ -144,11 +154,13 @@ def _open(settings: Settings, sql: str, span: tuple[int, int] | None, *, empty_o
             f"{settings.archive_flush_s:g} s), or choose another source with --source or BTC_DATA_DIR"
         )
     connection = duckdb.connect(":memory:", config=SANDBOX)
-    for name in _needed(sql):
-        connection.register(f"{name}_all", _dataset(root, segments.segments(root, names[name]), name, span))
+    listed = {name: segments.segments(root, names[name]) for name in _needed(sql)}
+    for name, found in listed.items():
+        connection.register(f"{name}_all", _dataset(root, found, name, span))
     for view, (name, select) in VIEWS.items():
-        if name in _needed(sql):
-            connection.execute(f"CREATE VIEW {view} AS {select}")
+        if name in listed:
+            is_merged = view == "trades" and listed.get("backfill")
+            connection.execute(f"CREATE VIEW {view} AS {MERGED if is_merged else select}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
@@ -158,11 +170,13 @@ def _needed(sql: str) -> list[str]:
     """Return the topics whose tables a query names; all of them where it names none."""
     words = set(re.findall(r"\w+", sql.lower()))
     needed = {topic for view, (topic, _sql) in VIEWS.items() if view in words}
+    needed |= {"backfill"} if "trades" in words else set()
     return sorted(needed | {topic for topic in TOPIC_ROWS if f"{topic}_all" in words}) or sorted(TOPIC_ROWS)
 
 
 def _dataset(root: Path, listed: list[Segment], name: str, span: tuple[int, int] | None) -> ds.Dataset:
-    chosen = [one for one in listed if span is None or _overlaps(one, *span)]
+    by_second = TOPIC_ROWS[name].ordered
+    chosen = [one for one in listed if span is None or not by_second or _overlaps(one, *span)]
     # Columns differ with the version that wrote: the newest file of each partition names them.
     found = [pq.read_schema(root / one.name).remove_metadata() for one in segments.newest(listed).values()]
     schema = pa.unify_schemas([TOPIC_ROWS[name].schema, *found, SPAN])
@@ -171,7 +185,7 @@ def _dataset(root: Path, listed: list[Segment], name: str, span: tuple[int, int]
         schema=schema,
         format=ds.ParquetFileFormat(),
         filesystem=pafs.LocalFileSystem(),
-        partitions=[_span(one.hour) for one in chosen],
+        partitions=[_span(one.hour, by_second=by_second) for one in chosen],
     )
 
 
@@ -179,11 +193,11 @@ def _overlaps(one: Segment, from_s: int, to_s: int) -> bool:
     return from_s < (one.hour + 1) * HOUR_S and one.hour * HOUR_S < to_s
 
 
-def _span(hour: int) -> ds.Expression:
+def _span(hour: int, *, by_second: bool) -> ds.Expression:
     at = datetime.fromtimestamp(hour * HOUR_S, UTC)
     named = (ds.field("date") == pa.scalar(at.date())) & (ds.field("hour") == pa.scalar(at.hour, pa.int32()))
     second = ds.field("second")
-    return named & (second >= hour * HOUR_S) & (second < (hour + 1) * HOUR_S)
+    return named & (second >= hour * HOUR_S) & (second < (hour + 1) * HOUR_S) if by_second else named
 
 
 def _described(settings: Settings, connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:

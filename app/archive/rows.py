@@ -4,6 +4,8 @@
     btc.features     a row per symbol: the bar, a column per channel (feature rows are recomputed, not archived)
     btc.predictions  a row per model, symbol and horizon
     btc.outcomes     a row per message: settlements and scores as lists of structs
+    btc.backfill     as btc.ticks
+    btc.gaps         a row per message: what was known of one gap then
 
 One message never spans two files, so one rename archives it. `query` unfolds the lists into tables.
 """
@@ -16,10 +18,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from app.archive.schema import FEATURES, OUTCOMES, POSITION, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
+from app.archive.schema import FEATURES, GAPS, OUTCOMES, POSITION, PREDICTIONS, QUOTE, TEXTS, TICKS, TRADE
 from app.archive.tick_fields import book_fields, quote_fields, trade_fields
 from app.domain.settlement import SCORED_EVERY_S
-from app.records import Batch, FeatureBatch, OutcomeBatch, PredictionBatch, TickBatch
+from app.records import Batch, FeatureBatch, Gap, OutcomeBatch, PredictionBatch, TickBatch
 
 MAX_COLUMNS = 512
 
@@ -104,6 +106,15 @@ def outcomes(batch: OutcomeBatch, position: MessagePosition) -> pa.RecordBatch:
     return _batch(OUTCOMES, batch, position, 1, columns)
 
 
+def gaps(gap: Gap, position: MessagePosition) -> pa.RecordBatch:
+    """Return one row."""
+    known: dict[str, Any] = {name: getattr(gap, name) for name in gap.__struct_fields__ if name in GAPS.names}
+    known |= position._asdict() | {"kafka_offset": position.offset, "second": int(gap.opened_ms // 1000)}
+    known |= {"ids": [{"first": first, "last": last} for first, last in gap.ids]}
+    known |= {"count": sum(last - first + 1 for first, last in gap.ids)}
+    return pa.record_batch([pa.array([known[field.name]], field.type) for field in GAPS], schema=GAPS)
+
+
 def _quantile(level: float) -> str:
     # 0.05 → q05, 0.975 → q97_5
     return "q" + f"{level * 100:04.1f}".removesuffix(".0").replace(".", "_")
@@ -143,13 +154,16 @@ def _batch(
 class TopicRows(NamedTuple):
     """How one topic's payloads become rows."""
 
-    record: type[Batch]
+    record: type[Batch] | type[Gap]
     rows: Callable[[Any, MessagePosition], pa.RecordBatch]
     schema: pa.Schema  # the columns that are always there
+    ordered: bool = True  # seconds rise: one not newer is a repeat, and a file holds one hour. Else: by time of writing
 
 
 TOPIC_ROWS = {
     "ticks": TopicRows(TickBatch, ticks, TICKS),
+    "backfill": TopicRows(TickBatch, ticks, TICKS, ordered=False),
+    "gaps": TopicRows(Gap, gaps, GAPS, ordered=False),
     "features": TopicRows(FeatureBatch, features, FEATURES),
     "predictions": TopicRows(PredictionBatch, predictions, PREDICTIONS),
     "outcomes": TopicRows(OutcomeBatch, outcomes, OUTCOMES),

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from typing import get_args
 
 from app import metrics
 from app.board import columns, feed, latest, scores_and_models, status
@@ -34,6 +35,7 @@ from app.board.views import (
 )
 from app.clock import wall_ms
 from app.logs import logger
+from app.records import Stream
 from app.service import limits
 from app.settings import Settings
 
@@ -117,6 +119,14 @@ class Board:
         # Not in `update`: a board of examples, from which the API's documentation is made, is not what is shown.
         metrics.BOARD_SECOND.set(self.newest_second or 0)
         metrics.BOARD_BYTES.set(self._state.size_bytes)
+        self._export_gaps()
+
+    def _export_gaps(self) -> None:
+        with self._lock:
+            oldest_ms, now_ms = self._state.gaps.oldest_open_ms(), self.exchange_s() * 1000.0
+        for stream in get_args(Stream):
+            age_ms = now_ms - oldest_ms[stream] if stream in oldest_ms else 0.0
+            metrics.BOARD_GAP_AGE.labels(stream).set(max(0.0, age_ms / 1000.0))
 
     def _add(self, record: BoardRecord, arrived_ms: float | None) -> int | None:
         try:
@@ -136,7 +146,7 @@ class Board:
 
     @property
     def versions(self) -> Counter[str]:
-        """Rising numbers: predictions, bars, outcomes, models, status."""
+        """Rising numbers: predictions, bars, outcomes, gaps, models, status."""
         return self._state.versions
 
     @property

@@ -14,7 +14,7 @@ from app.records import Forecast, OutcomeBatch, PredictionBatch
 
 FLAGS = ("gapped", "late", "stale", "unpriced", "warming_up", "fallback", "model_expired")
 LEAST_SECONDS = 60
-SYMBOL_SECOND_BYTES = 400  # about what one symbol takes in all rings
+SYMBOL_SECOND_BYTES = 424  # about what one symbol takes in all rings
 _BITS = {flag: 1 << bit for bit, flag in enumerate(FLAGS)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from app.kafka import topics
-from app.records import Batch, DeadLetter, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Record, Role
+from app.records import Batch, DeadLetter, Gap, Heartbeat, Kind, OutcomeBatch, PredictionBatch, Record, Role
 from app.settings import Settings
 
 
@@ -38,12 +38,14 @@ class Release(Record, frozen=True, kw_only=True, gc=False):
     expires_ms: float = 0.0
 
 
-BoardRecord = Bars | PredictionBatch | OutcomeBatch | Release | Heartbeat | DeadLetter
+LAST_MS = 253_402_300_799_999  # the end of the year 9999
+BoardRecord = Bars | PredictionBatch | OutcomeBatch | Gap | Release | Heartbeat | DeadLetter
 
 RECORDS: tuple[tuple[topics.TopicSpec, type[Any]], ...] = (
     (topics.FEATURES, Bars),
     (topics.PREDICTIONS, PredictionBatch),
     (topics.OUTCOMES, OutcomeBatch),
+    (topics.GAPS, Gap),
     (topics.MODELS, Release),
     (topics.STATUS, Heartbeat),
     (topics.DEAD, DeadLetter),
@@ -57,7 +59,7 @@ def decoders(settings: Settings) -> dict[str, msgspec.json.Decoder[Any]]:
 
 def check_columns(record: BoardRecord, partitions: int) -> None:
     """Raise ValueError for a record whose columns do not fit together: it decodes, but it cannot be shown."""
-    if isinstance(record, Batch) and not 0 <= record.partition < partitions:
+    if isinstance(record, Batch | Gap) and not 0 <= record.partition < partitions:
         raise ValueError(f"partition {record.partition} of {partitions}")
     if isinstance(record, Bars):
         _check_lengths(len(record.symbols), record.flags, *record.bars.values())
@@ -68,9 +70,17 @@ def check_columns(record: BoardRecord, partitions: int) -> None:
             _check_lengths(symbols, forecast.mean, forecast.quantiles)
             _check_lengths(horizons, *forecast.mean, *forecast.quantiles)
             _check_lengths(levels, *(row for rows in forecast.quantiles for row in rows))
+    elif isinstance(record, Gap):
+        _check_gap(record)
     elif isinstance(record, OutcomeBatch):
         for settled in record.settled:
             _check_lengths(len(settled.symbols), settled.realised)
+
+
+def _check_gap(gap: Gap) -> None:
+    times = gap.from_ms, gap.to_ms, gap.opened_ms, gap.closed_ms
+    if not all(0.0 <= time <= LAST_MS for time in times) or any(first > last for first, last in gap.ids):
+        raise ValueError("a gap of impossible times or ids")
 
 
 def _check_lengths(length: int, *columns: Sized) -> None:

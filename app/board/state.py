@@ -8,11 +8,12 @@ from collections import Counter, OrderedDict, deque
 
 from app import metrics
 from app.board.exchange_time_estimate import Durations, ExchangeTime
+from app.board.gap_ledger import GapLedger
 from app.board.history import BoardHistory, ForecastShape
 from app.board.records import Bars, BoardRecord, Release
 from app.domain.acceptance import refusal_reason
 from app.domain.forecast import LEVELS
-from app.records import Batch, DeadLetter, Heartbeat, OutcomeBatch, PredictionBatch, Score
+from app.records import Batch, DeadLetter, Gap, Heartbeat, OutcomeBatch, PredictionBatch, Score
 from app.settings import Settings
 
 RELEASES = 200  # the newest ones
@@ -39,6 +40,7 @@ class BoardState:
         self.bars: dict[int, Bars] = {}
         self.scores: dict[ScoreKey, tuple[int, Score]] = {}
         self.settled_total: dict[int, dict[str, int]] = {}
+        self.gaps = GapLedger()
         self.releases: dict[str, Release] = {}
         self.heartbeats: dict[tuple[str, str], Heartbeat] = {}
         self.resources: dict[tuple[str, str], deque[tuple[float, ...]]] = {}
@@ -68,6 +70,8 @@ class BoardState:
                 self._bars(record)
             case OutcomeBatch():
                 self._outcome(record)
+            case Gap():
+                self.versions["gaps"] += self.gaps.update(record)
             case Release():
                 self._release(record)
             case Heartbeat():
@@ -151,6 +155,10 @@ class BoardState:
         """Remove a release that was deleted from its topic."""
         if self.releases.pop(name, None):
             self.versions["models"] += 1
+
+    def remove_gap(self, name: str) -> None:
+        """Remove a gap that was deleted from its topic."""
+        self.versions["gaps"] += self.gaps.remove(name)
 
     def _heartbeat(self, beat: Heartbeat) -> None:
         key = (beat.process, beat.instance)

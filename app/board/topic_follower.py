@@ -23,8 +23,9 @@ from app.logs import logger
 from app.retry import error_reason, keep_running
 from app.settings import Settings
 
-TAIL = {topics.STATUS.name: 400, topics.DEAD.name: 20}  # messages: the heartbeats of some minutes, the newest letters
 EVERYTHING = 2**62  # more messages than a partition can hold
+# Messages: the heartbeats of some minutes, the newest letters, the whole ledger of gaps
+TAIL = {topics.STATUS.name: 400, topics.DEAD.name: 20, topics.GAPS.name: EVERYTHING}
 CHUNK = 64  # messages decoded before other tasks of the loop run
 log = logger("board")
 
@@ -45,6 +46,7 @@ class Follower:
         self._decoders = decoders(settings)
         self._predictions = topics.PREDICTIONS.full_name(settings)
         self._models, self._dead = topics.MODELS.full_name(settings), topics.DEAD.full_name(settings)
+        self._gaps = topics.GAPS.full_name(settings)
         self._clock, self._read_s = clock, math.inf  # monotonic, of the last message read
         self._next: dict[TopicPartition, int] = {}  # the offset from which a new connection continues
 
@@ -78,7 +80,7 @@ class Follower:
                 await self._read(consumer, end)
 
     async def _tails(self) -> dict[TopicPartition, int]:
-        # How many messages are read of each partition: one a second, status and dead letters by TAIL, all releases.
+        # How many messages are read of each partition: one a second, others by TAIL, all releases.
         seconds = await self._affordable_s()
         return {
             partition: TAIL.get(spec.name, seconds if spec.partitioned else EVERYTHING)
@@ -133,5 +135,9 @@ class Follower:
             return None
 
     def _remove(self, message: ConsumerRecord) -> None:
-        if message.topic == self._models and message.key is not None:
+        if message.key is None:
+            return
+        if message.topic == self._models:
             self._state.remove_release(message.key.decode(errors="replace"))
+        elif message.topic == self._gaps:
+            self._state.remove_gap(message.key.decode(errors="replace"))

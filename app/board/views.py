@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.board.records import Release
-from app.records import Heartbeat, Kind, Role, Score
+from app.records import GapState, Heartbeat, Kind, Role, Score, Stream
 
 Seconds = Annotated[NDArray[np.int64], msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "integer"}})]
 Column = Annotated[
@@ -155,16 +155,42 @@ class Models(View):
     releases: list[Release]
 
 
-class Gap(View, rename={"from_": "from"}):
-    """A hole of the feed: missing seconds, or seconds in which trades are missing."""
+class MissingSeconds(View, rename={"from_": "from"}):
+    """Seconds of the worker that never came, or whose windows miss something."""
 
     kind: str
     from_: int
     to: int
 
 
+class LedgerGap(View, rename={"from_": "from"}):
+    """A gap of the ledger: what is missing, why, and what became of it. Times are exchange time, epoch seconds.
+
+    `ids` are still missing, or lost; of `total_ids` seen missing since this replica started. `to` is null while the
+    stream is silent, `closed` while the gap is open; `spans` are the first of the missing ids, both ends included.
+    """
+
+    id: str
+    stream: Stream
+    state: GapState
+    reason: str
+    ids: int
+    total_ids: int
+    spans: list[tuple[int, int]]
+    seconds: float
+    opened: float
+    from_: float
+    to: float | None = None
+    closed: float | None = None
+
+
 class SymbolFeed(View):
-    """One symbol's feed over the last hour."""
+    """One symbol's feed over the last hour.
+
+    From the ledger: `completeness`, the share of trade ids that were delivered, at once or later; `missing_ids`, those
+    that were not; `quote_outage_s` and `book_outage_s`; `open_gaps` and the newest `closed_gaps`. From the seconds of
+    the stream: `missing_s` never came, `late_s` came late, `gapped_s` had a window in which something is missing.
+    """
 
     symbol: str
     partition: int
@@ -176,7 +202,12 @@ class SymbolFeed(View):
     missing_s: int
     gapped_s: int
     late_s: int
-    gaps: list[Gap]
+    missing_ids: int
+    quote_outage_s: float
+    book_outage_s: float
+    open_gaps: list[LedgerGap]
+    closed_gaps: list[LedgerGap]
+    gaps: list[MissingSeconds]
 
 
 class Feed(View):

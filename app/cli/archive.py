@@ -36,7 +36,7 @@ def query(
     form: Form = Format.TABLE,
     source: Source = "",
 ) -> None:
-    """Query the archive: ticks, trades, quotes, books, bars, predictions, outcomes, scores."""
+    """Query the archive: ticks, trades, quotes, books, bars, gaps, predictions, outcomes, scores."""
     try:
         found = archive_query.query(archive_settings(source), sql)
     except ArchiveError as error:

@@ -7,9 +7,9 @@ from app.records import Score
 
 DASH = "–"
 FLAGS = {
-    "gapped": ("warn", "gapped", "Some trades of the last five minutes are missing; the features are less certain."),
+    "gapped": ("warn", "gapped", "Trades or quotes of the last five minutes are missing: features are less certain."),
     "late": ("warn", "late", "This second arrived late, complete but after the fact."),
-    "stale": ("bad", "stale", "No new quote or trade for a while: the price is an old one."),
+    "stale": ("bad", "stale", "No new quote for longer than is usual here: the price is an old one."),
     "unpriced": ("bad", "no price", "There is no valid bid and ask, so no price can be forecast."),
     "warming_up": ("warn", "warming up", "The five-minute window is not full yet; the naive forecast serves."),
     "fallback": ("warn", "fallback", "No trained model serves: the naive forecast stands in."),

@@ -75,6 +75,12 @@ def meanings(names: Sequence[str]) -> str:
     return f'<ul class="b-notes">{items}</ul>' if items else ""
 
 
+def notes(sentences: Iterable[str]) -> str:
+    """Return sentences as a small list."""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="b-notes">{items}</ul>'
+
+
 def verdict(tone: str, sentence: str) -> str:
     """Return a sentence with a coloured edge."""
     return f'<div class="b-verdict b-{tone}"><span>{escape(sentence)}</span></div>'

@@ -15,7 +15,6 @@ from app.board.views import (
     Prediction,
     Process,
     ServedPrediction,
-    SymbolFeed,
     SystemStatus,
 )
 from app.dashboard import formatting, markup
@@ -29,9 +28,6 @@ Tile = tuple[str, str, str]
 FORECAST = (("Ahead", ""), ("Expected move", "n"), ("Price", "n"), ("50 % interval", "n wide"), ("90 % interval", "n"))
 SCORES = (("Model", ""), ("Skill", "n"), ("p", "n"), ("MAE", "n"), ("RMSE", "n"), ("R²", "n wide"),
           ("Direction", "n wide"), ("90 %", "n"), ("50 %", "n wide"), ("Outcomes", "n wide"))  # fmt: skip
-FEED = (("Symbol", ""), ("Complete", "n"), ("Missing", "n"), ("Gapped", "n wide"), ("Late", "n wide"), ("Age", "n"),
-        ("Flags", ""))  # fmt: skip
-GAPS = (("Symbol", ""), ("Kind", ""), ("From", "n"), ("To", "n"), ("Seconds", "n"))
 RUNNING = (("Model", ""), ("Kind", ""), ("Role", ""), ("Serves", ""))
 RELEASES = (("Release", ""), ("Kind", "wide"), ("Role", ""), ("Made", ""), ("Skill, held out", ""),
             ("Learnt from", "wide"), ("Expires", "wide"))  # fmt: skip
@@ -109,40 +105,6 @@ def scores(found: Iterable[Score]) -> Rows:
             formatting.number(row.n, 0),
         )
         for row in found
-    ]
-
-
-# ── feed ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def feed(symbols: Iterable[SymbolFeed]) -> Rows:
-    """Return one row per symbol."""
-    return [
-        (
-            str(row.symbol),
-            formatting.percent(row.completeness, 2),
-            f"{row.missing_s} s",
-            f"{row.gapped_s} s",
-            f"{row.late_s} s",
-            formatting.span(row.age_s),
-            markup.flags([*row.flags, *(["stale"] if row.stale and "stale" not in row.flags else [])]),
-        )
-        for row in symbols
-    ]
-
-
-def gaps(symbols: Iterable[SymbolFeed], limit: int = 12) -> Rows:
-    """Return the newest gaps of all symbols."""
-    found = [(row.symbol, gap) for row in symbols for gap in row.gaps]
-    return [
-        (
-            symbol,
-            gap.kind,
-            formatting.clock(gap.from_),
-            formatting.clock(gap.to),
-            str(gap.to - gap.from_ + 1),
-        )
-        for symbol, gap in sorted(found, key=lambda one: -one[1].to)[:limit]
     ]
 
 

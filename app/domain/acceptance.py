@@ -6,7 +6,7 @@ still writes after it has a lower generation. Readers keep its generation and no
 
 from typing import Literal
 
-from app.records import Batch, TickBatch
+from app.records import Batch, Gap, TickBatch
 
 NO_SECOND = -1  # of a fence; readers older than fences refuse it: it is not newer, or out of range
 Refusal = Literal["", "repeated", "superseded", "fence"]
@@ -38,4 +38,9 @@ def refusal_reason(batch: Batch, *, last_second: int | None = None, last_generat
         return "superseded" if batch.generation < last_generation else "fence"
     if last_second is not None and batch.second <= last_second:
         return "repeated"
-    return "superseded" if batch.generation < last_generation else ""
+    return "superseded" if is_superseded(batch, last_generation) else ""
+
+
+def is_superseded(record: Batch | Gap, last_generation: int) -> bool:
+    """Return whether a record was written by a collector that another one has replaced since."""
+    return record.generation < last_generation

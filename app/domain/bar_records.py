@@ -34,7 +34,7 @@ class BarRecord(NamedTuple):
 
 
 def pack(second: int, symbols: Sequence[str], bars: Floats) -> bytes:
-    """Return one second as a record: 32 bytes, the names, and 200 bytes per symbol."""
+    """Return one second as a record: 32 bytes, the names, and 240 bytes per symbol."""
     names = json.dumps(list(symbols)).encode()
     body = _BODY.pack(second, len(symbols), len(names)) + names + bars.T.astype("<f8").tobytes()
     return _HEAD.pack(_MAGIC, _FINGERPRINT, zlib.crc32(body)) + body

@@ -30,7 +30,7 @@ class Plane(IntEnum):
     QUEUE = 9  # (bid_size − ask_size) ÷ (bid_size + ask_size)
     QUOTED = 10
     RANGE = 11  # ln(high ÷ low)²
-    GAP = 12  # 1: seconds or trades are missing before this second
+    GAP = 12  # 1: seconds or trades are missing before this second, or its quote is an old one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class BarWindow:
         return np.asarray(np.add.reduce(self.window[..., -seconds:], axis=-1))
 
     def has_gap(self) -> Mask:
-        """Return whether seconds or trades are missing inside each window, bool [S]."""
+        """Return whether seconds, trades or quotes are missing inside each window, bool [S]."""
         present = self.window[Plane.PRESENT]
         count = np.add.reduce(present, axis=-1)
         started = np.argmax(present > 0, axis=-1)
         absent = (count > 0) & (count < present.shape[-1] - started)
-        return np.asarray(absent | (np.add.reduce(self.window[Plane.GAP], axis=-1) > 0))
+        is_open = self.last[:, Channel.OPEN_IDS] > 0
+        return np.asarray(absent | is_open | (np.add.reduce(self.window[Plane.GAP], axis=-1) > 0))
 
     def is_warming_up(self) -> Mask:
         """Return whether each window holds less than `WARMUP_S` seconds, bool [S]."""
@@ -73,7 +74,8 @@ def planes(bars: Floats) -> Floats:
     out[Plane.QUEUE] = queue_imbalance(bars)
     out[Plane.QUOTED] = column[Channel.QUOTED]
     out[Plane.RANGE] = _range_square(column[Channel.HIGH], column[Channel.LOW])
-    out[Plane.GAP] = (column[Channel.SPAN_S] > 1) | (column[Channel.MISSING] > 0)
+    missing = (column[Channel.MISSING] > 0) | (column[Channel.QUOTE_OUTAGE] > 0)
+    out[Plane.GAP] = (column[Channel.SPAN_S] > 1) | missing
     return out
 
 

@@ -13,6 +13,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain import quote_outage
 from app.records import Quotes, Ticks, Trades
 
 Floats = NDArray[np.float64]
@@ -54,15 +55,19 @@ class Channel(IntEnum):
     QUOTED = 20  # mask: a quote is known
     PRESENT = 21  # mask: the second was received; rows of missing seconds are all zero
     LATE = 22  # trades of seconds already closed; at least 1 in a late batch
-    MISSING = 23  # trade ids skipped and not refilled
+    MISSING = 23  # trade ids skipped and not refilled, or newly in an open hole
     REFUSED = 24  # trades and quotes ignored
     USUAL_SQUARE = 25  # Σ log_return², exponentially forgotten: the usual variance, see `update_usual_variance`
     USUAL_S = 26  # Σ span_s, forgotten at the same rate
+    OPEN_IDS = 27  # trade ids of open holes that touch the window
+    USUAL_SILENCE_S = 28  # whole seconds usually without a quote between two with one, see `quote_outage`
+    QUOTE_OUTAGE = 29  # mask: the carried quote is too old to be the present one
 
 
 CHANNELS: tuple[str, ...] = tuple(channel.name.lower() for channel in Channel)
 QUOTE: list[int] = [Channel.BID, Channel.BID_SIZE, Channel.ASK, Channel.ASK_SIZE]
-CARRIED: list[int] = [Channel.PRICE, *QUOTE, Channel.MID, Channel.TRADED, Channel.QUOTED]
+CARRIED: list[int] = [Channel.PRICE, *QUOTE, Channel.MID, Channel.TRADED, Channel.QUOTED, Channel.USUAL_SILENCE_S]
+ADDED: frozenset[str] = frozenset({"open_ids", "usual_silence_s", "quote_outage"})  # absent in older batches: 0
 
 
 def second_bars(
@@ -87,7 +92,7 @@ def second_bars(
     _add_trades(bars, symbols, [second.trades for second in seconds])
     _add_quotes(bars, symbols, [second.quotes for second in seconds], previous)
     bars[:, Channel.LATE] = np.maximum([float(second.late) for second in seconds], float(late))
-    bars[:, Channel.MISSING] = np.maximum([float(second.missing) for second in seconds], 0.0)
+    _add_holes(bars, seconds, previous)
     return update_usual_variance(set_returns(bars, previous, elapsed_s), previous, elapsed_s)
 
 
@@ -170,8 +175,27 @@ def _add_quotes(bars: Floats, symbols: Sequence[str], parts: list[Quotes], previ
     bars[hit, Channel.DEPTH] = np.bincount(owner, (columns[1] + columns[3]) / 2, len(parts))[hit] / count[hit]
     bars[hit[:, None], QUOTE] = columns[:, last].T
     bars[hit, Channel.MID] = (columns[0, last] + columns[2, last]) / 2
+    _learn_silence(bars, hit)
     bars[hit, Channel.QUOTED] = 1.0
     bars[hit, Channel.SINCE_QUOTE_S] = 0.0
+
+
+def _learn_silence(bars: Floats, hit: Ints) -> None:
+    known = hit[bars[hit, Channel.QUOTED] > 0]  # before a first quote there is no silence to measure
+    silent_s = np.maximum(bars[known, Channel.SINCE_QUOTE_S] - 1.0, 0.0)
+    usual_s = bars[known, Channel.USUAL_SILENCE_S]
+    bars[known, Channel.USUAL_SILENCE_S] = quote_outage.learned_silence_s(usual_s, silent_s)
+
+
+def _add_holes(bars: Floats, seconds: list[Ticks], previous: Floats) -> None:
+    """Mark what is missing: skipped ids, open holes, quotes that are silent for too long."""
+    open_ids = np.maximum([float(second.open_ids) for second in seconds], 0.0)
+    opened = open_ids - previous[:, Channel.OPEN_IDS]  # what is filled later never reaches the window
+    bars[:, Channel.OPEN_IDS] = open_ids
+    bars[:, Channel.MISSING] = np.maximum(np.maximum([float(second.missing) for second in seconds], 0.0), opened)
+    silent = quote_outage.is_outage(bars[:, Channel.SINCE_QUOTE_S], bars[:, Channel.USUAL_SILENCE_S])
+    known = np.array([second.quote_outage for second in seconds], np.bool_)
+    bars[:, Channel.QUOTE_OUTAGE] = (bars[:, Channel.QUOTED] > 0) & (silent | known)
 
 
 def _order_flow(now: Floats, before: Floats) -> Floats:

@@ -29,7 +29,7 @@ class FeatureHistory(NamedTuple):
     """Features, price and volatility of each second of one symbol, T rows."""
 
     features: NDArray[np.float32]  # [T, F], columns in the order of `features.NAMES`
-    mid: Floats  # [T]: the mid, the last trade where nothing is quoted, 0 where the second is absent or unpriced
+    mid: Floats  # [T]: the mid, the last trade where nothing is quoted; 0: absent, unpriced or in a quote outage
     volatility: Floats  # [T], of the log mid, per square root of a second
     valid: Mask  # [T]: priced, warmed up, no gap in the window
 
@@ -46,7 +46,7 @@ def feature_matrix(bars: Floats, window_s: int = WINDOW_S) -> FeatureHistory:
         view = BarWindow(np.ascontiguousarray(windows[:, part]), bars[part])
         table[part], volatility[part] = features.compute(view)
         warm[part] = ~(view.is_warming_up() | view.has_gap())
-    price = reference_price(bars)
+    price = np.where(bars[:, Channel.QUOTE_OUTAGE] > 0, 0.0, reference_price(bars))
     return FeatureHistory(table, price, volatility, warm & (price > 0) & (bars[:, Channel.PRESENT] > 0))
 
 

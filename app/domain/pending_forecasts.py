@@ -27,6 +27,7 @@ class PendingRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     mid: bytes  # float64 [S], 0 where unpriced
     volatility: bytes  # float32 [S]
     values: bytes  # float32 [H,M,S,1+Q]: the mean, then the quantiles
+    stale: bytes = b""  # bool [S]: the mid is one carried through a quote outage; empty in older records: none is
 
 
 class PendingForecasts:
@@ -35,7 +36,8 @@ class PendingForecasts:
     def __init__(self, record: PendingRecord) -> None:
         self.second, self.symbols, self.models = record.second, record.symbols, record.models
         self.mid: F64 = np.frombuffer(record.mid, np.float64)
-        self.priced: Bools = self.mid > 0
+        self.stale: Bools = np.frombuffer(record.stale, np.bool_) if record.stale else np.zeros(len(self.mid), np.bool_)
+        self.priced: Bools = (self.mid > 0) & ~self.stale
         self.volatility: F32 = np.frombuffer(record.volatility, np.float32)
         shape = (len(record.horizons_s), len(self.models), len(self.symbols), 1 + len(record.levels))
         values = np.frombuffer(record.values, np.float32).reshape(shape)
@@ -81,7 +83,14 @@ def record_of(batch: PredictionBatch, horizons_s: tuple[int, ...], levels: tuple
         mid=np.where(priced, mid, 0.0).tobytes(),
         volatility=volatility.tobytes(),
         values=values.transpose(2, 0, 1, 3).tobytes(),
+        stale=_stale(batch).tobytes(),
     )
+
+
+def _stale(batch: PredictionBatch) -> Bools:
+    if len(batch.flags) != len(batch.symbols):
+        raise ValueError(f"{len(batch.flags)} rows of flags for {len(batch.symbols)} symbols")
+    return np.fromiter(("stale" in flags for flags in batch.flags), np.bool_, len(batch.flags))
 
 
 def _values(forecast: Forecast, symbols: int, horizons: int, levels: int) -> F32:

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from app.domain.arrays import ABSENT, Ints
+from app.domain.arrays import ABSENT, Bools, Ints
 from app.domain.calibration import Calibration
 from app.domain.outcome_state import OutcomeState, OutcomeStateRecord
 from app.domain.pending_forecasts import PendingForecasts, PendingRecord, decoded, record_of
 from app.domain.scoring import ALL_SYMBOLS, MAX_SCORED_SYMBOLS, Outcomes
 from app.records import PredictionBatch, Score, Settlement
 
-MISSING, UNPRICED = "missing", "unpriced"
+MISSING, UNPRICED, STALE = "missing", "unpriced", "stale"
 SCORED_EVERY_S = 5  # scores change slowly, and make most of a message; partitions take turns
 
 
@@ -134,7 +134,8 @@ class Settlements:
         then = [self._pending[now.second - self._horizons_s[h]] for h in horizons]
         before, after = _common(then[0].symbols, now.symbols)
         mids = np.stack([pending.mid for pending in then])[:, before]
-        ok = (mids > 0) & now.priced[after]
+        ok = np.stack([pending.priced for pending in then])[:, before] & now.priced[after]
+        stale = np.stack([pending.stale for pending in then])[:, before] | now.stale[after]
         realised = np.log(np.divide(now.mid[after], mids, out=np.ones_like(mids), where=ok))
         symbols = [now.symbols[position] for position in after.tolist()]
         values = np.stack([pending.values[h] for pending, h in zip(then, horizons, strict=True)])[:, :, before]
@@ -145,8 +146,8 @@ class Settlements:
         self._learned.update(np.asarray(horizons), then[0].models, symbols, outcomes, volatility)
         void = {MISSING: _others(now.symbols, symbols), UNPRICED: _others(then[0].symbols, symbols)}
         return [
-            _settlement(self._horizons_s[h], now.second, symbols, moves, priced, void)
-            for h, moves, priced in zip(horizons, realised.tolist(), ok.tolist(), strict=True)
+            _settlement(self._horizons_s[h], now.second, symbols, moves, _reasons(priced, old), void)
+            for h, moves, priced, old in zip(horizons, realised.tolist(), ok, stale, strict=True)
         ]
 
     def _discard(self, second: int, origins: Iterable[int] | None = None) -> None:
@@ -181,15 +182,22 @@ def _others(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
     return sorted(set(symbols) - set(known))
 
 
+def _reasons(priced: Bools, stale: Bools) -> list[str]:
+    """Return why each symbol is void, "" where it is not; empty when none is."""
+    return [] if priced.all() else np.where(priced, "", np.where(stale, STALE, UNPRICED)).tolist()
+
+
 def _settlement(
-    horizon_s: int, second: int, symbols: list[str], moves: list[float], priced: list[bool], void: dict[str, list[str]]
+    horizon_s: int, second: int, symbols: list[str], moves: list[float], reasons: list[str], void: dict[str, list[str]]
 ) -> Settlement:
-    """Return one horizon's settlement: symbols with a mid then and now, and the void ones with their reasons."""
-    unpriced = [symbol for symbol, ok in zip(symbols, priced, strict=True) if not ok]
-    void = {MISSING: void[MISSING], UNPRICED: unpriced + void[UNPRICED]}
-    if unpriced:
-        moves = [move for move, ok in zip(moves, priced, strict=True) if ok]
-        symbols = [symbol for symbol, ok in zip(symbols, priced, strict=True) if ok]
+    """Return one horizon's settlement: symbols with a fresh mid then and now, and the void ones with their reasons."""
+    if reasons:
+        by_symbol = list(zip(symbols, moves, reasons, strict=True))
+        stale = [symbol for symbol, _, reason in by_symbol if reason == STALE]
+        unpriced = [symbol for symbol, _, reason in by_symbol if reason == UNPRICED]
+        void = {MISSING: void[MISSING], UNPRICED: unpriced + void[UNPRICED], STALE: stale}
+        symbols = [symbol for symbol, _, reason in by_symbol if not reason]
+        moves = [move for _, move, reason in by_symbol if not reason]
     return Settlement(
         horizon_s=horizon_s,
         origin=second - horizon_s,

@@ -16,7 +16,7 @@ from app.domain.bar_window import WINDOW_S, BarWindow, Plane, planes
 from app.domain.bars import CHANNELS, Channel, Floats, Ints, second_bars
 from app.records import TickBatch
 
-STALE_S = 10
+STALE_S = 10  # without a trade, where nothing was ever quoted
 _SLACK = 64  # seconds between two copies of the buffer
 _END_OF_TIME = 2**40  # the year 36812: later seconds would overflow
 
@@ -166,10 +166,10 @@ class SymbolWindows:
 def _flags(view: BarWindow) -> list[list[str]]:
     bars = view.last
     traded_late = (bars[:, Channel.TRADED] == 0) | (bars[:, Channel.SINCE_TRADE_S] > STALE_S)
-    quoted_late = (bars[:, Channel.QUOTED] == 0) | (bars[:, Channel.SINCE_QUOTE_S] > STALE_S)
+    unquoted = bars[:, Channel.QUOTED] == 0
     raised = {
-        "unpriced": bars[:, Channel.QUOTED] == 0,
-        "stale": traded_late & quoted_late,
+        "unpriced": unquoted,
+        "stale": (bars[:, Channel.QUOTE_OUTAGE] > 0) | (unquoted & traded_late),
         "gapped": view.has_gap(),
         "late": bars[:, Channel.LATE] > 0,
         "warming_up": view.is_warming_up(),

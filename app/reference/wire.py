@@ -23,8 +23,8 @@ with a default: readers ignore unknown fields. If a second occurs twice, the fir
 # topic → its writers and its readers; a topic of the pipeline has one writer
 WRITERS_AND_READERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ticks": (("collector",), ("predictions", "archive")),
-    "backfill": (("collector",), ("archive", "trainer")),
-    "gaps": (("collector",), ("board", "archive", "trainer")),
+    "backfill": (("collector",), ("archive",)),
+    "gaps": (("collector",), ("board", "archive")),
     "features": (("predictions",), ("board", "trainer", "archive")),
     "predictions": (("predictions",), ("outcomes", "board", "archive")),
     "outcomes": (("outcomes",), ("board", "trainer", "archive")),

@@ -7,7 +7,7 @@ import numpy as np
 
 from app.domain import feature_history
 from app.domain.acceptance import refusal_reason
-from app.domain.bars import CHANNELS, Channel, Floats
+from app.domain.bars import ADDED, CHANNELS, Channel, Floats
 from app.domain.symbol_series import SymbolSeries
 from app.records import FeatureBatch
 
@@ -22,13 +22,13 @@ class LiveHistory:
     def update(self, batch: FeatureBatch) -> None:
         """Append one batch; repeats, lower generations and batches without all channels are ignored."""
         generation = self._generations.get(batch.partition, 0)
-        if refusal_reason(batch, last_generation=generation) or not batch.bars.keys() >= set(CHANNELS):
+        if refusal_reason(batch, last_generation=generation) or not batch.bars.keys() >= set(CHANNELS) - ADDED:
             return
         self._generations[batch.partition] = batch.generation
         for symbol in self._bars.keys() & set(batch.symbols):
             kept, row = self._bars[symbol], batch.symbols.index(symbol)
             if not refusal_reason(batch, last_second=kept[-1][0] if kept else None):
-                kept.append((batch.second, np.array([batch.bars[name][row] for name in CHANNELS])))
+                kept.append((batch.second, _bar(batch, row)))
 
     def quoted_s(self) -> int:
         """Return the number of seconds with a mid of the symbol that has most of them."""
@@ -51,3 +51,7 @@ class LiveHistory:
         mid = np.where(quoted, known.mid, 0.0)
         present = bars[:, Channel.PRESENT] > 0
         return SymbolSeries(symbol, start, known.features, mid, known.volatility, present, known.valid & quoted)
+
+
+def _bar(batch: FeatureBatch, row: int) -> Floats:
+    return np.array([batch.bars[name][row] if name in batch.bars else 0.0 for name in CHANNELS])

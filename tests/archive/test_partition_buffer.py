@@ -42,9 +42,10 @@ def test_a_file_never_mixes_hours() -> None:
     """A message of the next hour does not fit to the buffered ones."""
     buffer = buffer_of("ticks")
     buffer.append(message(0, b""), tick_batch(T0 + 3599))
-    assert buffer.fits(tick_batch(T0 + 3598))
-    assert buffer.fits(None)
-    assert not buffer.fits(tick_batch(T0 + 3600))
+    one = message(1, b"")
+    assert buffer.fits(one, tick_batch(T0 + 3598))
+    assert buffer.fits(one, None)
+    assert not buffer.fits(one, tick_batch(T0 + 3600))
 
 
 def test_repeats_are_archived_but_marked(settings: Settings) -> None:

@@ -38,6 +38,9 @@ HEALTHY = {
     f"btc_ticks_silent_seconds{{{NS}}}": "0.1x{n}",
     f'btc_ticks_clock_doubts_total{{{NS}, source="rest"}}': "0x{n}",
     f'btc_ticks_lost_total{{{NS}, symbol="BTCUSDT"}}': "0x{n}",
+    f'btc_board_gap_age_seconds{{{NS}, component="web-app", stream="trades"}}': "600x{n}",  # being filled
+    f'btc_board_gap_age_seconds{{{NS}, component="dashboard", stream="trades"}}': "600x{n}",
+    f'btc_board_gap_age_seconds{{{NS}, component="web-app", stream="quotes"}}': "0x{n}",
     f'btc_ticks_reconnects_total{{{NS}, reason="age"}}': "0+0x{n}",
     f'btc_ticks_close_delay_seconds_bucket{{{NS}, le="0.5"}}': "0+60x{n}",
     f'btc_ticks_close_delay_seconds_bucket{{{NS}, le="5"}}': "0+60x{n}",
@@ -91,6 +94,7 @@ def _burns(promise: str, worst: int) -> set[str]:
 
 
 ERRORS, SLOW = 'btc_api_requests_total status="500"', 'btc_api_latency_seconds_bucket route="/v1/bars"'
+GAP_AGE = 'btc_board_gap_age_seconds component="web-app" stream="trades"'
 BOARDS = ('btc_board_second component="web-app"', 'btc_board_second component="dashboard"')
 BURNT = _burns("Freshness", 0)
 FAULTS = (
@@ -131,6 +135,7 @@ FAULTS = (
           {"BtcFeedFuture", "BtcLag"}),
     Fault("the exchange is silent", {"btc_ticks_silent_seconds": "0.1x30 60x{n}"}, {"BtcExchangeSilent"}),
     Fault("REST time contradicts trades", {"btc_ticks_clock_doubts_total": "0x30 1x{n}"}, {"BtcClockDoubt"}),
+    Fault("a gap is not filled", {GAP_AGE: "0+60x{n}"}, {"BtcFeedGapOpen"}),
     Fault("trades are lost", {"btc_ticks_lost_total": "0x30 1x{n}"}, {"BtcFeedIncomplete"}),
     Fault("seconds are skipped", {'btc_ticks_batches_total partition="0"': "0+58x{n}"}, {"BtcFeedSkipsSeconds"}),
     Fault("the connection breaks every minute", {"btc_ticks_reconnects_total": "0+1x{n}"}, {"BtcFeedReconnects"}),

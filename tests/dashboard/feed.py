@@ -15,7 +15,7 @@ from app.board.board import Board
 from app.board.records import Bars, Release
 from app.clock import wall_ms
 from app.domain.bars import CHANNELS
-from app.records import DeadLetter, Forecast, Heartbeat, OutcomeBatch, PredictionBatch, Score, Settlement
+from app.records import DeadLetter, Forecast, Gap, Heartbeat, OutcomeBatch, PredictionBatch, Score, Settlement
 from app.settings import Settings
 
 HORIZONS_S = [5, 10, 30, 60, 300]
@@ -155,6 +155,25 @@ def filled_board(
     return board, market
 
 
+def ledger(symbol: str, now_ms: float, partition: int = 0) -> list[Gap]:
+    """Return a symbol's gaps: one being filled, one filled, one lost, a quote outage over and one going on."""
+    fields: dict[str, Any] = {"symbol": symbol, "partition": partition, "generation": 1}
+    trades: dict[str, Any] = fields | {"stream": "trades"}
+    quotes: dict[str, Any] = fields | {"stream": "quotes"}
+    ago = [now_ms - 1000.0 * seconds for seconds in (2400, 2390, 2380, 900, 899, 640, 600, 95, 40, 9)]
+    return [
+        Gap(**trades, id=f"{symbol}-trades-1", state="lost", reason="absent", ids=[(1, 120)], from_ms=ago[0],
+            to_ms=ago[1], opened_ms=ago[1], closed_ms=ago[2], total_ids=4_100),
+        Gap(**trades, id=f"{symbol}-trades-2", state="filled", reason="skipped", from_ms=ago[3], to_ms=ago[4],
+            opened_ms=ago[4], closed_ms=ago[4] + 700, total_ids=3),
+        Gap(**quotes, id=f"{symbol}-quotes-3", state="lost", reason="silent", from_ms=ago[5], to_ms=ago[6],
+            opened_ms=ago[5] + 5000, closed_ms=ago[6]),
+        Gap(**trades, id=f"{symbol}-trades-4", state="open", reason="disconnected", ids=[(9_000, 9_640)],
+            from_ms=ago[7], to_ms=ago[8], opened_ms=ago[8], total_ids=1_441),
+        Gap(**quotes, id=f"{symbol}-quotes-5", state="open", reason="silent", from_ms=ago[9], opened_ms=ago[9] + 5000),
+    ]  # fmt: skip
+
+
 def beats(now_ms: float, count: int) -> list[Heartbeat]:
     """Return heartbeats of every process, five seconds apart, the newest now."""
     return [
@@ -183,12 +202,15 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=400)
     parser.add_argument("--still", action="store_true")
+    parser.add_argument("--gaps", action="store_true")
     options = parser.parse_args()
     names = ("BTCUSDT", "ETHUSDT", *(f"COIN{place:02d}USDT" for place in range(2, options.symbols)))[: options.symbols]
     settings = Settings(source="synthetic-7", symbols=names, dashboard_port=options.port)
     board, market = (
         filled_board(names, options.seconds, settings) if options.seconds else (Board(settings), Market(names))
     )
+    if options.gaps:
+        board.update(list(ledger(names[0], wall_ms())))
     if not options.still:
         threading.Thread(target=_continue, args=(board, market), daemon=True).start()
     serve(settings, board, Visitors())

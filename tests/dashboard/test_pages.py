@@ -4,9 +4,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.board.board import Board
+from app.clock import wall_ms
 from app.dashboard import shared_board
 from app.settings import Settings
-from tests.dashboard.feed import filled_board
+from tests.dashboard.feed import filled_board, ledger
 
 PAGES = ("live", "accuracy", "feed", "models", "system")
 
@@ -98,3 +99,13 @@ def test_a_script_without_the_launcher_says_so() -> None:
     shared_board._shared.clear()
     with pytest.raises(RuntimeError, match="btc dashboard"):
         shared_board.board()
+
+
+def test_the_feed_page_names_gaps_or_says_that_there_are_none(board: Board) -> None:
+    """An empty table would look like a page that broke."""
+    assert "No gap is open, and the ledger holds no old one." in text(run("feed", board))
+    other, _ = filled_board(("BTCUSDT",), seconds=30)
+    other.update(list(ledger("BTCUSDT", wall_ms())))
+    shown = text(run("feed", other))
+    assert "800 of 1,441" in shown
+    assert "disconnected" in shown

@@ -25,8 +25,6 @@ def test_every_row_has_a_cell_for_each_column(board: Board) -> None:
         (table_rows.FORECAST, table_rows.forecast(prediction)),
         (table_rows.opinion_columns(prediction), table_rows.opinions(prediction)),
         (table_rows.SCORES, table_rows.scores(board.scores("BTCUSDT").scores)),
-        (table_rows.FEED, table_rows.feed(board.feed().symbols)),
-        (table_rows.GAPS, table_rows.gaps(board.feed().symbols)),
         (table_rows.RUNNING, table_rows.running(models)),
         (table_rows.RELEASES, table_rows.releases(models.releases)),
         (table_rows.SERVED, table_rows.served([("naive", 1, 2)])),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.domain.bar_records import RecordError, unpack
 from app.domain.bars import CHANNELS, Channel
 from app.domain.windows import FeatureRows, SymbolWindows
-from app.records import TickBatch, Ticks
+from app.records import TickBatch, Ticks, Trades
 
 Market = Callable[..., list[TickBatch]]
 SMALL = 40
@@ -219,3 +219,16 @@ def test_rows_before_the_first_second_say_what_to_do() -> None:
     """There is nothing to show yet."""
     with pytest.raises(ValueError, match="no second yet"):
         SymbolWindows().feature_rows()
+
+
+def test_a_window_is_gapped_while_a_hole_is_open_and_as_long_as_it_holds_one() -> None:
+    """Ids filled later go to the archive: the windows never see them, so the flag outlives the open hole."""
+    traded = Trades(id=[1], time_ms=[0], price=[10.0], quantity=[1.0], buyer_maker=[False])
+    quiet, open_hole = Ticks(trades=traded), Ticks(trades=traded, open_ids=7)
+    for open_s, until in ((2, 5 + SMALL), (SMALL + 10, 5 + SMALL + 10)):
+        windows, gapped = SymbolWindows(SMALL), []
+        for second, ticks in enumerate([quiet] * 5 + [open_hole] * open_s + [quiet] * 60):
+            windows.update(TickBatch(partition=0, second=second, closed_ms=0.0, symbols={"AUSDT": ticks}))
+            if "gapped" in windows.feature_rows().flags[0]:
+                gapped.append(second)
+        assert gapped == list(range(5, until))

@@ -15,7 +15,7 @@ from app.api.server import serve
 from app.board.board import Board
 from app.broker.broker import Broker
 from app.kafka import clients, topics
-from app.records import FeatureBatch, ModelRelease, Record
+from app.records import FeatureBatch, Gap, ModelRelease, Record
 from app.service.heartbeat import ProcessStatus
 from app.settings import Settings
 
@@ -95,6 +95,42 @@ async def test_the_board_goes_on_through_a_restart_of_the_broker(broker: Broker,
     await write(settings, a_second(SECOND + 1))
     await until(lambda: board.status().second == SECOND + 1, 40)
     assert board.bars("BTCUSDT").second.tolist() == [SECOND, SECOND + 1]
+    await board.stop()
+
+
+async def write_gaps(settings: Settings, gaps: list[Gap]) -> None:
+    """Write records of gaps as the collector does: the key is the gap's id."""
+    async with clients.producer(settings) as producer:
+        for gap in gaps:
+            topic, value = topics.GAPS.full_name(settings), msgspec.json.encode(gap)
+            await producer.send_and_wait(topic, value, key=gap.id.encode(), partition=gap.partition)
+
+
+async def test_the_ledger_survives_restarts_of_the_board(kafka: str, prefix: str) -> None:
+    """A gap far older than the seconds it holds is there from the start; what is filled or deleted goes."""
+    settings = settings_of(kafka, prefix).model_copy(update={"board_history_s": 60})
+    await topics.ensure(settings)
+    open_gap = examples.gaps()[-1]
+    many = [msgspec.structs.replace(open_gap, id=f"BTCUSDT-trades-{at}", ids=[(at, at)]) for at in range(200)]
+    filled = [msgspec.structs.replace(gap, state="filled", ids=[], closed_ms=open_gap.opened_ms + 1) for gap in many]
+    await write_gaps(settings, [open_gap, *many, *filled[1:]])
+    await write(settings, a_second(SECOND))
+    for _ in range(2):
+        board = Board(settings, now_ms=lambda: examples.closed_ms(SECOND))
+        await board.start()
+        await asyncio.wait_for(board.wait_ready(), 30)
+        (row,) = board.feed().symbols
+        assert {gap.id for gap in row.open_gaps} == {open_gap.id, "BTCUSDT-trades-0"}
+        assert row.missing_ids == 6
+        await board.stop()
+
+    await board.start()
+    await write_gaps(settings, filled[:1])
+    await until(lambda: len(board.feed().symbols[0].open_gaps) == 1, 30)
+    async with clients.producer(settings) as producer:
+        await producer.send_and_wait(topics.GAPS.full_name(settings), None, key=open_gap.id.encode(), partition=0)
+    await until(lambda: board.feed().symbols[0].missing_ids == 0, 30)
+    assert board.feed().symbols[0].completeness == 1.0
     await board.stop()
 
 

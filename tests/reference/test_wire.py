@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from app import records, releases
+from app.api.examples import gaps
 from app.domain.artifact import unpack
 from app.domain.baselines import naive
 from app.domain.batch_builders import feature_batch, outcome_batch
@@ -49,6 +50,7 @@ def records_of_ten_seconds() -> Iterator[Record]:
         yield from (ticks, feature_batch(ticks, rows, second * 1000 + 1054.0), forecasts)
         yield outcome_batch(forecasts, *settlements.settle(forecasts), second * 1000 + 1064.0)
     yield release
+    yield from gaps()
     yield measure("worker", "0", ProcessStatus(progress={"lag": 0.0}), psutil.Process())
     yield DeadLetter(topic="btc.ticks", partition=2, offset=7, reason="truncated", at_ms=1.0, by="worker", payload=b"{")
 

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from app.domain import features
-from app.domain.bars import CHANNELS
+from app.domain.bars import ADDED, CHANNELS
 from app.domain.symbol_series import SymbolSeries
 from app.records import FeatureBatch
 from app.training.cold_start import START_S, synthetic_series
@@ -78,3 +78,12 @@ def test_a_symbol_without_batches_has_no_bars() -> None:
     live = LiveHistory(["AUSDT"], 100)
     assert live.bars("AUSDT").shape == (0, len(CHANNELS))
     assert (live.quoted_s(), live.series(min_s=1)) == (0, [])
+
+
+def test_a_batch_from_before_a_channel_was_added_still_trains() -> None:
+    """An upgrade must not throw away a week of history: what was not measured then is 0."""
+    live, old = LiveHistory(["AUSDT"], 100), numbered(1)
+    for name in ADDED:
+        del old.bars[name]
+    live.update(old)
+    assert live.bars("AUSDT").shape == (1, len(CHANNELS))

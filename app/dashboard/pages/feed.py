@@ -5,7 +5,7 @@ import streamlit as st
 
 from app.board.board import Board
 from app.board.views import PastBars, SymbolFeed, SystemStatus
-from app.dashboard import formatting, markup, page_layout, table_rows
+from app.dashboard import feed_tables, formatting, markup, page_layout
 from app.dashboard.feed_charts import activity_figure, latency_figure
 
 
@@ -21,27 +21,28 @@ def draw(board: Board, symbol: str, status: SystemStatus) -> None:
     feed, bars = board.feed(), board.bars(symbol, 300)
     here = next(row for row in feed.symbols if row.symbol == symbol)
     st.html(markup.tiles(_tiles(board, symbol, here, bars), stale=here.stale))
+    _draw_gaps(feed.symbols, status.exchange_s)
+    st.subheader("Every symbol, the last hour", anchor=False)
+    st.html(markup.table(feed_tables.SYMBOLS, feed_tables.symbols(feed.symbols)))
     left, right = st.columns(2)
     with left:
         page_layout.chart(activity_figure(bars), "activity", f"{symbol}: trades and quotes per second")
     with right:
         page_layout.chart(latency_figure(status.latency), "latency", "From the second's close, stage by stage")
-    st.subheader("Every symbol, the last hour", anchor=False)
-    st.html(markup.table(table_rows.FEED, table_rows.feed(feed.symbols)))
-    st.subheader("Newest gaps", anchor=False)
-    found = table_rows.gaps(feed.symbols)
-    st.html(
-        markup.table(table_rows.GAPS, found) if found else markup.verdict("good", "No gap: trade ids are consecutive.")
-    )
 
 
-def _tiles(board: Board, symbol: str, here: SymbolFeed, bars: PastBars) -> list[table_rows.Tile]:
+def _draw_gaps(symbols: list[SymbolFeed], exchange_s: float) -> None:
+    st.subheader("Gaps, of all symbols", anchor=False)
+    found = feed_tables.gaps(symbols, exchange_s)
+    table = markup.table(feed_tables.GAPS, found) if found else ""
+    st.html(feed_tables.verdict(symbols) + table + markup.notes(feed_tables.NOTES))
+
+
+def _tiles(board: Board, symbol: str, here: SymbolFeed, bars: PastBars) -> list[feed_tables.Tile]:
     found = board.latest(symbol).predictions
     shown_ms = page_layout.screen_ms(found[0].closed_ms) if found else None
     return [
-        ("Complete", formatting.percent(here.completeness, 2), "seconds of the last hour without a missing trade"),
-        ("Missing", formatting.span(here.missing_s), "seconds that never came"),
-        ("Late", formatting.span(here.late_s), "seconds that came complete, but after the fact"),
+        *feed_tables.tiles(here),
         ("Age", formatting.number(here.age_s, 1, " s"), "exchange time since the newest second's end"),
         ("Trades/s", formatting.number(_mean(bars, "trades"), 1), "mean of the last minute"),
         ("Quotes/s", formatting.number(_mean(bars, "quotes"), 1), "mean of the last minute"),
