@@ -61,6 +61,7 @@ class Ticks(Record, frozen=True, kw_only=True, gc=False):
     last_id: int = -1  # id of the newest trade up to here, carried through silent seconds; -1: none yet
     late: int = 0  # so many of the trades belong to seconds already closed
     missing: int = 0  # ids skipped up to here in this batch and not refilled
+    open_ids: int = 0  # ids of open holes that touch the last 300 s
 
 
 class TickBatch(Batch, frozen=True, kw_only=True, gc=False):
@@ -83,6 +84,8 @@ class Gap(Record, frozen=True, kw_only=True, gc=False):
     state: GapState
     reason: str  # skipped, absent, silent, disconnected, …
     ids: list[tuple[int, int]] = []  # trades: spans of ids still missing, both ends included; lost: those lost
+    opened_ids: list[tuple[int, int]] = []  # trades: the spans that were missing when it was opened
+    lost_ids: list[tuple[int, int]] = []  # trades: spans that the exchange has no trades for, known so far
     from_ms: float  # exchange time of the last event before the hole
     to_ms: float = 0.0  # exchange time of the first one after it; 0: it lasts
     opened_ms: float  # exchange time when it was noticed

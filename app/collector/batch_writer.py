@@ -1,6 +1,7 @@
 """Writing of closed batches to `btc.ticks`, in order, while further seconds close."""
 
 import asyncio
+from collections.abc import Callable
 
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import MarketData
@@ -13,8 +14,12 @@ FLUSH_TIMEOUT_S = 5.0
 class BatchWriter:
     """A queue of batches and the task that writes them: `start`, `put`, `flush`, `stop`."""
 
-    def __init__(self, ticks_log: TicksLog, market: MarketData, metrics: CollectorMetrics) -> None:
+    def __init__(
+        self, ticks_log: TicksLog, market: MarketData, metrics: CollectorMetrics,
+        on_written: Callable[[TickBatch], None] = lambda _batch: None,
+    ) -> None:  # fmt: skip
         self._ticks_log, self._market, self._metrics = ticks_log, market, metrics
+        self._on_written = on_written  # called once the brokers have a batch
         self._queue: asyncio.Queue[list[TickBatch]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
@@ -54,5 +59,6 @@ class BatchWriter:
             batches = await self._queue.get()
             await self._ticks_log.write(batches)
             for batch in batches:
+                self._on_written(batch)
                 self._metrics.count_written(batch, self._market.clock)
             self._queue.task_done()

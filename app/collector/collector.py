@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from app.collector import clock_sync
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.gaps_log import GapsLog
 from app.collector.group_membership import GroupMembership
 from app.collector.market_data import MarketData
 from app.collector.market_streams import MarketStreams
@@ -22,7 +23,7 @@ from app.collector.rest_client import RestClient
 from app.collector.ticks_log import TicksLog
 from app.domain.ticks import Event
 from app.kafka import topics
-from app.kafka.topics import TICKS, TopicError
+from app.kafka.topics import BACKFILL, GAPS, TICKS, TopicError
 from app.retry import error_reason, keep_running
 from app.service import limits
 from app.settings import Settings
@@ -92,9 +93,9 @@ class Collector:
 
     async def _run_membership(self) -> None:
         try:
-            await topics.ensure(self._settings, (TICKS,))
-            async with TicksLog(self._settings) as ticks_log:
-                await self._run_partitions(ticks_log)
+            await topics.ensure(self._settings, (TICKS, GAPS, BACKFILL))
+            async with TicksLog(self._settings) as ticks_log, GapsLog(self._settings) as gaps_log:
+                await self._run_partitions(ticks_log, gaps_log)
         except KAFKA_ERRORS as error:
             raise MembershipEndedError(error_reason(error)) from error
         except BaseExceptionGroup as group:
@@ -102,9 +103,15 @@ class Collector:
                 raise
             raise MembershipEndedError(_first_reason(group)) from group
 
-    async def _run_partitions(self, ticks_log: TicksLog) -> None:
+    async def _run_partitions(self, ticks_log: TicksLog, gaps_log: GapsLog) -> None:
         self._partitions = Partitions(
-            self._settings, GroupMembership(self._settings), ticks_log, self._market, self._rest, self._metrics
+            self._settings,
+            GroupMembership(self._settings),
+            ticks_log,
+            gaps_log,
+            self._market,
+            self._rest,
+            self._metrics,
         )
         try:
             await self._partitions.run()

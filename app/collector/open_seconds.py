@@ -5,19 +5,23 @@ from collections.abc import Iterator
 
 from app.clock import Clock, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.gap_ledger import GapLedger
 from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Event
 from app.records import TickBatch
 
+WINDOWS_S = 300  # exchange time: forecasts look back so far
 LATE_MS = 1000.0  # wall time: a second closed so long after its end was filled after the fact
 
 
 class OpenSeconds:
     """The batchers of this replica's partitions: `update` with events, `close_due` seconds."""
 
-    def __init__(self, partition_of: dict[str, int], metrics: CollectorMetrics) -> None:
+    def __init__(
+        self, partition_of: dict[str, int], metrics: CollectorMetrics, ledger: GapLedger | None = None
+    ) -> None:
         self.changed = asyncio.Event()  # a second may be closable, or a partition was added
-        self._partition_of, self._metrics = partition_of, metrics
+        self._partition_of, self._metrics, self._ledger = partition_of, metrics, ledger or GapLedger()
         self._batchers: dict[int, TickBatcher] = {}
         self._generations: dict[int, int] = {}
 
@@ -52,9 +56,15 @@ class OpenSeconds:
         for partition, batcher in self._batchers.items():
             while batcher.is_closable(now_ms, grace_ms):
                 late = now_ms > (batcher.second + 1) * 1000 + LATE_MS * clock.rate
+                self._count_open_ids(batcher)
                 batches.append(batcher.close(wall_ms(), self._generations[partition], late=late))
                 self._metrics.count_closed(batcher)
         return sorted(batches, key=lambda batch: batch.second)
+
+    def _count_open_ids(self, batcher: TickBatcher) -> None:
+        since_ms = (batcher.second - WINDOWS_S) * 1000.0
+        for symbol, buffer in batcher.buffers.items():
+            buffer.open_ids = self._ledger.open_count(symbol, since_ms)
 
     def due_in_s(self, clock: Clock, grace_ms: float) -> float | None:
         """Return the wall time until the next second closes at the latest; None without a partition."""

@@ -9,9 +9,12 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 
+from app.collector.backfill import Backfill
 from app.collector.batch_writer import FLUSH_TIMEOUT_S, BatchWriter
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.gap_filling import fill_gaps
+from app.collector.gap_tracker import GapTracker
+from app.collector.gaps_log import GapsLog
 from app.collector.group_membership import SESSION_MS, GroupMembership
 from app.collector.market_data import MarketData
 from app.collector.open_seconds import OpenSeconds
@@ -26,6 +29,7 @@ from app.settings import Settings
 
 CHECK_EVERY_S = 0.25  # gaps and closable seconds are looked for this often, or earlier
 SHORTEST_SLEEP_S = 0.0005
+LEDGER = "ledger"  # names a partition's work beside the symbols, which are in capitals
 MOST_WAITING = 1200  # rounds of batches that may wait for acknowledgements
 SUSPENDED = "this process was suspended longer than the session timeout; its partitions may be reassigned"
 log = logger("collector")
@@ -39,6 +43,7 @@ class Partitions:
         settings: Settings,
         membership: GroupMembership,
         ticks_log: TicksLog,
+        gaps_log: GapsLog,
         market: MarketData,
         rest: RestClient,
         metrics: CollectorMetrics,
@@ -47,9 +52,11 @@ class Partitions:
         self._market, self._rest, self._metrics = market, rest, metrics
         self._symbols = topics.by_partition(settings.symbols, settings.partitions)
         partition_of = {symbol: partition for partition, symbols in self._symbols.items() for symbol in symbols}
-        self._open = OpenSeconds(partition_of, metrics)
-        self._writer = BatchWriter(ticks_log, market, metrics)
-        self._work: dict[tuple[int, str], asyncio.Task[None]] = {}  # a partition's takeover (""), a symbol's gaps
+        self._gaps = GapTracker(gaps_log, metrics)
+        self._backfill = Backfill(self._gaps, gaps_log, rest, metrics, is_live_busy=lambda: bool(self._work))
+        self._open = OpenSeconds(partition_of, metrics, self._gaps.ledger)
+        self._writer = BatchWriter(ticks_log, market, metrics, self._gaps.count_written)
+        self._work: dict[tuple[int, str], asyncio.Task[None]] = {}  # takeover (""), ledger, a symbol's gaps
         self._tasks = asyncio.TaskGroup()
 
     @property
@@ -72,7 +79,10 @@ class Partitions:
         try:
             async with self._tasks:
                 await self._membership.start(self._assign, self._revoke)
-                for step in (self._membership.run(), self._writer.run(), self._close_seconds(), self._look_for_gaps()):
+                for step in (
+                    self._membership.run(), self._writer.run(), self._close_seconds(), self._look_for_gaps(),
+                    self._gaps.run(), self._backfill.run(),
+                ):  # fmt: skip
                     self._tasks.create_task(step)
         except asyncio.CancelledError:
             if self._market.ready.is_set():
@@ -93,6 +103,7 @@ class Partitions:
     async def _revoke(self, partitions: set[int]) -> None:
         for partition in partitions:
             self._open.remove(partition)
+            self._gaps.remove(partition)
         for key in [key for key in self._work if key[0] in partitions]:
             self._work.pop(key).cancel()
         with suppress(TimeoutError):
@@ -105,6 +116,7 @@ class Partitions:
         batcher = await take_over(partition, self._symbols[partition], tail, self._market, self._rest)
         generation = max(self._membership.generation, tail.generation + 1 if tail else 0)
         self._open.add(batcher, generation)
+        self._start(partition, LEDGER, self._gaps.load(partition, self._symbols[partition], tail, generation))
         log.info("fills a partition", partition=partition, symbols=len(batcher.buffers), from_second=batcher.second,
                  generation=generation)  # fmt: skip
 
@@ -143,11 +155,11 @@ class Partitions:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             for batcher, symbol in self._open.gaps():
-                if (batcher.partition, symbol) not in self._work:
+                if self._gaps.is_loaded(batcher.partition) and (batcher.partition, symbol) not in self._work:
                     self._start(batcher.partition, symbol, self._fill_gaps(batcher, symbol))
 
     async def _fill_gaps(self, batcher: TickBatcher, symbol: str) -> None:
-        self._metrics.count_refilled(await fill_gaps(batcher, symbol, self._rest))
+        await fill_gaps(batcher, symbol, self._rest, self._gaps, self._metrics)
 
     def _start(self, partition: int, symbol: str, work: Coroutine[None, None, None]) -> None:
         self._work[partition, symbol] = task = self._tasks.create_task(work)

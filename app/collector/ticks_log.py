@@ -7,16 +7,13 @@ partition explicitly, its key the partition's number; acknowledgements are await
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import msgspec
 from aiokafka import TopicPartition
 
+from app.collector.log_producer import LogProducer
 from app.domain.acceptance import refusal_reason
 from app.domain.trade_ids import TradeIds
-from app.kafka import aiokafka_fixes
-from app.kafka.clients import producer
 from app.kafka.reading import read_newest
 from app.kafka.topics import TICKS
 from app.logs import logger
@@ -24,9 +21,8 @@ from app.records import TickBatch, Ticks
 from app.settings import Settings
 
 TAIL = 60  # batches read to find ids that were skipped and are still missing
-READ_TIMEOUT_S, STOP_TIMEOUT_S = 15.0, 5.0
+READ_TIMEOUT_S = 15.0
 _decoder = msgspec.json.Decoder(TickBatch)
-_encoder = msgspec.json.Encoder()
 log = logger("collector")
 
 
@@ -38,45 +34,19 @@ class PartitionTail:
     generation: int
     last_ids: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # skipped ids as [start, stop)
+    ids: dict[str, list[int]] = field(default_factory=dict)  # of the trades in the batches read
 
 
-class TicksLog:
+class TicksLog(LogProducer):
     """Writes batches and reads the newest ones; `async with TicksLog(settings) as ticks_log`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._topic = TICKS.full_name(settings)
-        self._producer = producer(settings)
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._producer.start()
-        except BaseException:
-            await self._producer.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        try:
-            await asyncio.wait_for(self._producer.stop(), STOP_TIMEOUT_S)
-        except TimeoutError:
-            # Nothing may be sent later: another replica goes on from what is written now.
-            await aiokafka_fixes.stop_at_once(self._producer)
 
     async def write(self, batches: Iterable[TickBatch]) -> None:
         """Write batches in order and return once the brokers have them all; raises KafkaError."""
-        acknowledgements = [await self._send(batch) for batch in batches]
-        for acknowledged in acknowledgements:
-            await acknowledged
-
-    async def _send(self, batch: TickBatch) -> "asyncio.Future[object]":
-        payload, key = _encoder.encode(batch), str(batch.partition).encode()
-        sent: asyncio.Future[object] = await self._producer.send(
-            self._topic, payload, key=key, partition=batch.partition
-        )
-        return sent
+        await self.send_all(self._topic, [(batch.partition, str(batch.partition), batch) for batch in batches])
 
     async def read_tail(self, partition: int) -> PartitionTail | None:
         """Return the end of a partition, None if it is empty; raises KafkaError, TimeoutError."""
@@ -99,22 +69,26 @@ def tail_of(batches: list[TickBatch]) -> PartitionTail | None:
     """Return the end of a partition from its newest batches, accepted by the rule of every reader."""
     tail: PartitionTail | None = None
     ids_of: dict[str, TradeIds] = {}
+    written: dict[str, list[int]] = {}
     for batch in batches:
         if tail and refusal_reason(batch, last_second=tail.second, last_generation=tail.generation):
             continue
         for symbol, ticks in batch.symbols.items():
-            _add_ids(ids_of.setdefault(symbol, TradeIds()), ticks, batch.second * 1000)
+            _add_ids(ids_of, symbol, ticks, batch.second * 1000)
+            written.setdefault(symbol, []).extend(ticks.trades.id)
         last_ids = {symbol: ticks.last_id for symbol, ticks in batch.symbols.items()}
         tail = PartitionTail(batch.second, batch.generation, last_ids)
     if tail:
-        tail.gaps = {symbol: ids.gaps for symbol, ids in ids_of.items() if ids.gaps}
+        tail.gaps, tail.ids = {symbol: ids.gaps for symbol, ids in ids_of.items() if ids.gaps}, written
     return tail
 
 
-def _add_ids(ids: TradeIds, ticks: Ticks, start_ms: int) -> None:
+def _add_ids(ids_of: dict[str, TradeIds], symbol: str, ticks: Ticks, start_ms: int) -> None:
+    is_first = symbol not in ids_of
+    ids = ids_of.setdefault(symbol, TradeIds())
     for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
         # The first id of the tail must be in time: a late one may belong to a gap long before.
-        if ids.next is not None or time_ms >= start_ms:
+        if not is_first or time_ms >= start_ms:
             ids.add(trade_id)
-    if ticks.missing >= ids.open_count:
-        ids.gaps = []
+    if ids.next is None and ticks.last_id >= 0:
+        ids.next = ticks.last_id + 1

@@ -17,17 +17,23 @@ class TradeIds:
     [True, False, [(9, 10)]]
     """
 
-    def __init__(self, next_id: int | None = None, gaps: list[tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self,
+        next_id: int | None = None,
+        gaps: list[tuple[int, int]] | None = None,
+        largest_jump: int = IMPLAUSIBLE_JUMP,
+    ) -> None:
         self.next = next_id  # the id expected; None: any
         self.gaps = list(gaps or [])  # skipped ids as [start, stop), rising
         self.span = 0  # ids since the beginning, missing ones included
         self.skipped = 0  # ids that were missing at first
         self.lost = 0  # ids that could not be fetched
         self._doubts = 0
+        self._largest_jump = largest_jump  # of the first id: more than usual after an absence
 
     def is_plausible(self, trade_id: int) -> bool:
         """Return whether the id may follow, and count those that may not: a damaged id must not move the sequence."""
-        self._doubts = 0 if self.next is None or trade_id < self.next + IMPLAUSIBLE_JUMP else self._doubts + 1
+        self._doubts = 0 if self.next is None or trade_id < self.next + self._largest_jump else self._doubts + 1
         if self._doubts > RESYNC_AFTER:
             self.next, self.gaps, self._doubts = None, [], 0
         return self._doubts == 0
@@ -42,7 +48,7 @@ class TradeIds:
             self.gaps.append((self.next, trade_id))
             self.skipped += trade_id - self.next
         self.span += trade_id + 1 - self.next
-        self.next = trade_id + 1
+        self.next, self._largest_jump = trade_id + 1, IMPLAUSIBLE_JUMP
         return True
 
     def give_up(self, start: int, stop: int) -> int:
