@@ -9,6 +9,7 @@ from app.collector.ticks_log import TicksLog
 from app.records import TickBatch
 
 FLUSH_TIMEOUT_S = 5.0
+SYMBOL_BYTES, ROW_BYTES = 500, 200  # five columns of Python numbers, each with its place in a list
 
 
 class BatchWriter:
@@ -22,6 +23,7 @@ class BatchWriter:
         self._on_written = on_written  # called once the brokers have a batch
         self._queue: asyncio.Queue[list[TickBatch]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self.waiting_bytes = 0  # in memory, estimated, of all queued batches
 
     @property
     def waiting(self) -> int:
@@ -34,6 +36,7 @@ class BatchWriter:
 
     def put(self, batches: list[TickBatch]) -> None:
         """Queue batches that closed together."""
+        self.waiting_bytes += sum(map(size_bytes, batches))
         self._queue.put_nowait(batches)
 
     async def flush(self) -> None:
@@ -61,4 +64,15 @@ class BatchWriter:
             for batch in batches:
                 self._on_written(batch)
                 self._metrics.count_written(batch, self._market.clock)
+            self.waiting_bytes -= sum(map(size_bytes, batches))
             self._queue.task_done()
+
+
+def size_bytes(batch: TickBatch) -> int:
+    """Return about how much memory a batch takes.
+
+    >>> size_bytes(TickBatch(partition=0, second=1, closed_ms=1.0, symbols={}))
+    0
+    """
+    rows = sum(len(ticks.trades.id) + len(ticks.quotes.bid) for ticks in batch.symbols.values())
+    return SYMBOL_BYTES * len(batch.symbols) + ROW_BYTES * rows

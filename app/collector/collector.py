@@ -112,6 +112,7 @@ class Collector:
             self._market,
             self._rest,
             self._metrics,
+            is_connected=lambda: self._streams.connection_count > 0,
         )
         try:
             await self._partitions.run()

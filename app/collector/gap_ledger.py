@@ -168,10 +168,12 @@ class GapLedger:
             self._outages[gap.symbol, gap.stream] = gap
             self._changes[gap.id] = self._of_generation(gap)
 
-    def close_outage(self, symbol: str, stream: str, to_ms: float) -> None:
-        """End the outage, if one is open: what it held is lost, nobody can be asked for it."""
-        if gap := self._outages.pop((symbol, stream), None):
+    def close_outage(self, symbol: str, stream: str, to_ms: float) -> bool:
+        """End the outage, and return whether one was open: what it held is lost, nobody can be asked for it."""
+        gap = self._outages.pop((symbol, stream), None) if self._outages else None
+        if gap:
             self.add_lost_outage(msgspec.structs.replace(gap, to_ms=to_ms, closed_ms=to_ms))
+        return gap is not None
 
     def add_lost_outage(self, gap: Gap) -> None:
         """Add an outage that is over."""

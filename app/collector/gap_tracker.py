@@ -5,13 +5,14 @@ an id counts as filled only once the brokers have its trade.
 """
 
 import asyncio
-from collections.abc import Iterable
 
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.gap_ledger import GapLedger, opened_spans
 from app.collector.gaps_log import GapsLog
+from app.collector.quote_outages import quote_outage
 from app.collector.ticks_log import PartitionTail
 from app.domain.id_spans import Spans, spans_of, subtract
+from app.domain.tick_batcher import TickBatcher
 from app.records import Gap, TickBatch
 
 WRITE_EVERY_S = 0.25
@@ -31,8 +32,11 @@ class GapTracker:
         """Return whether holes of the partition may be opened."""
         return self.ledger.generation(partition) is not None
 
-    async def load(self, partition: int, symbols: Iterable[str], tail: PartitionTail | None, generation: int) -> None:
+    async def load(
+        self, batcher: TickBatcher, tail: PartitionTail | None, generation: int, received_since_ms: float
+    ) -> None:
         """Go on with a partition's open gaps, and open those of the tail that have no record; raises KafkaError."""
+        partition, symbols = batcher.partition, tuple(batcher.buffers)
         self._loading[partition] = []
         records = await self._gaps_log.read(partition)
         self.ledger.add_partition(partition, generation)
@@ -42,6 +46,7 @@ class GapTracker:
         for symbol in symbols:
             of_symbol = [gap for gap in records if gap.symbol == symbol]
             self._reconcile(symbol, partition, tail or PartitionTail(0, generation), of_symbol)
+            self._lose_quotes(symbol, partition, tail, received_since_ms)
         for batch in self._loading.pop(partition, ()):
             self.count_written(batch)
 
@@ -53,6 +58,13 @@ class GapTracker:
         # Ids beyond the newest one written are the stream's: they come by it, or are found missing again.
         last_id = tail.last_ids.get(symbol, -1)
         self.ledger.hand_over(symbol, [(0, last_id + 1 if last_id >= 0 else EVERY_ID)])
+
+    def _lose_quotes(self, symbol: str, partition: int, tail: PartitionTail | None, received_since_ms: float) -> None:
+        # Trades can be fetched; the quotes between the newest batch and the first frame are gone.
+        ended_ms = (tail.second + 1) * 1000.0 if tail else received_since_ms
+        if ended_ms < received_since_ms:
+            outage = quote_outage(symbol, partition, "absent", ended_ms, received_since_ms, received_since_ms)
+            self.ledger.add_lost_outage(outage)
 
     def open(self, symbol: str, partition: int, spans: Spans, reason: str, times_ms: tuple[float, float]) -> int:
         """Open a hole in the trade ids between two exchange times; return how many ids of it are new."""

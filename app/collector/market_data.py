@@ -12,7 +12,9 @@ from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
 
 RECENT_MS = 30_000.0  # wall time: three sessions of the collectors' group
+MOST_RECENT = 64 * 2**20 // 320  # events: 64 MiB at 320 bytes each, its place in the queue included
 MOST_WAITING = 200_000  # frames that may wait for the exchange's clock
+MOST_WAITING_BYTES = 64 * 2**20
 
 
 class MarketData:
@@ -29,7 +31,9 @@ class MarketData:
         self._clock: Clock | None = None
         self._transit = TradeDelay()
         self._waiting: deque[tuple[str | bytes, float]] = deque(maxlen=MOST_WAITING)
+        self._waiting_bytes = 0
         self._recent: deque[tuple[float, Event]] = deque()
+        self._recent_from_wall_ms = 0.0  # events received up to then were dropped for want of room
 
     @property
     def clock(self) -> Clock:
@@ -45,7 +49,7 @@ class MarketData:
     @property
     def recent_since_ms(self) -> float:
         """Exchange time from which on `recent` is complete, except for gaps in the trade ids."""
-        return max(self.started_ms, self.clock.exchange_ms(wall_ms() - RECENT_MS))
+        return max(self.started_ms, self.clock.exchange_ms(max(wall_ms() - RECENT_MS, self._recent_from_wall_ms)))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
         """Yield the events of these symbols of the last 30 s, in order of receipt."""
@@ -64,8 +68,7 @@ class MarketData:
     def receive(self, raw: str | bytes, at_wall_ms: float) -> bool:
         """Decode a frame received at a wall time; return whether it announces the end of its connection."""
         if self._clock is None:
-            self._waiting.append((raw, at_wall_ms))
-            self.first_frame.set()
+            self._wait_for_clock(raw, at_wall_ms)
             return False
         try:
             event = decode(raw, int(self._clock.exchange_ms(at_wall_ms)))
@@ -78,10 +81,19 @@ class MarketData:
             self._publish(event, at_wall_ms, self._clock)
         return False
 
+    def _wait_for_clock(self, raw: str | bytes, at_wall_ms: float) -> None:
+        while self._waiting and (len(self._waiting) == MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES):
+            self._waiting_bytes -= len(self._waiting.popleft()[0])
+        self._waiting.append((raw, at_wall_ms))
+        self._waiting_bytes += len(raw)
+        self.first_frame.set()
+
     def _publish(self, event: Event, at_wall_ms: float, clock: Clock) -> None:
         if isinstance(event, Trade):
             self._transit.update(at_wall_ms - clock.wall_of_ms(event.time_ms))
         self._recent.append((at_wall_ms, event))
         while self._recent[0][0] < at_wall_ms - RECENT_MS:
             self._recent.popleft()
+        if len(self._recent) > MOST_RECENT:
+            self._recent_from_wall_ms = self._recent.popleft()[0]
         self._on_event(event)

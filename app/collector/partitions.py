@@ -6,7 +6,7 @@ one takes every partition over anew.
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from app.collector.backfill import Backfill
@@ -18,6 +18,7 @@ from app.collector.gaps_log import GapsLog
 from app.collector.group_membership import SESSION_MS, GroupMembership
 from app.collector.market_data import MarketData
 from app.collector.open_seconds import OpenSeconds
+from app.collector.quote_outages import QuoteOutages
 from app.collector.rest_client import RestClient
 from app.collector.takeover import take_over
 from app.collector.ticks_log import TicksLog
@@ -30,6 +31,7 @@ from app.settings import Settings
 CHECK_EVERY_S = 0.25  # gaps and closable seconds are looked for this often, or earlier
 SHORTEST_SLEEP_S = 0.0005
 LEDGER = "ledger"  # names a partition's work beside the symbols, which are in capitals
+MOST_WAITING_BYTES = 128 * 2**20
 MOST_WAITING = 1200  # rounds of batches that may wait for acknowledgements
 SUSPENDED = "this process was suspended longer than the session timeout; its partitions may be reassigned"
 log = logger("collector")
@@ -47,6 +49,7 @@ class Partitions:
         market: MarketData,
         rest: RestClient,
         metrics: CollectorMetrics,
+        is_connected: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings, self._membership, self._ticks_log = settings, membership, ticks_log
         self._market, self._rest, self._metrics = market, rest, metrics
@@ -54,6 +57,7 @@ class Partitions:
         partition_of = {symbol: partition for partition, symbols in self._symbols.items() for symbol in symbols}
         self._gaps = GapTracker(gaps_log, metrics)
         self._backfill = Backfill(self._gaps, gaps_log, rest, metrics, is_live_busy=lambda: bool(self._work))
+        self._quotes, self._is_connected = QuoteOutages(self._gaps.ledger), is_connected
         self._open = OpenSeconds(partition_of, metrics, self._gaps.ledger)
         self._writer = BatchWriter(ticks_log, market, metrics, self._gaps.count_written)
         self._work: dict[tuple[int, str], asyncio.Task[None]] = {}  # takeover (""), ledger, a symbol's gaps
@@ -66,6 +70,7 @@ class Partitions:
 
     def update(self, event: Event) -> None:
         """Add an event to its partition; events of other replicas' partitions are ignored."""
+        self._quotes.update(event)
         self._open.update(event, self._market.clock)
 
     async def run(self) -> None:
@@ -116,7 +121,7 @@ class Partitions:
         batcher = await take_over(partition, self._symbols[partition], tail, self._market, self._rest)
         generation = max(self._membership.generation, tail.generation + 1 if tail else 0)
         self._open.add(batcher, generation)
-        self._start(partition, LEDGER, self._gaps.load(partition, self._symbols[partition], tail, generation))
+        self._start(partition, LEDGER, self._gaps.load(batcher, tail, generation, self._market.recent_since_ms))
         log.info("fills a partition", partition=partition, symbols=len(batcher.buffers), from_second=batcher.second,
                  generation=generation)  # fmt: skip
 
@@ -128,8 +133,8 @@ class Partitions:
         while True:
             if time.monotonic() - checked_s > SESSION_MS / 1000:
                 raise TimeoutError(SUSPENDED)
-            if self._writer.waiting > MOST_WAITING:
-                raise TimeoutError(f"{MOST_WAITING} rounds of batches wait for acknowledgements")
+            if self._writer.waiting > MOST_WAITING or self._writer.waiting_bytes > MOST_WAITING_BYTES:
+                raise TimeoutError(f"{self._writer.waiting} rounds of batches wait for acknowledgements")
             checked_s = time.monotonic()
             self._close_due(self._grace_ms)
             self._open.changed.clear()
@@ -154,9 +159,17 @@ class Partitions:
     async def _look_for_gaps(self) -> None:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
+            self._check_quotes()
             for batcher, symbol in self._open.gaps():
                 if self._gaps.is_loaded(batcher.partition) and (batcher.partition, symbol) not in self._work:
                     self._start(batcher.partition, symbol, self._fill_gaps(batcher, symbol))
+
+    def _check_quotes(self) -> None:
+        for partition in filter(self._gaps.is_loaded, self._symbols):
+            clock = self._market.clock
+            self._quotes.check(
+                partition, self._symbols[partition], clock.exchange_ms(), clock.rate, is_connected=self._is_connected()
+            )
 
     async def _fill_gaps(self, batcher: TickBatcher, symbol: str) -> None:
         await fill_gaps(batcher, symbol, self._rest, self._gaps, self._metrics)

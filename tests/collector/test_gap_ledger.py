@@ -11,11 +11,13 @@ from app.collector.gap_tracker import GapTracker
 from app.collector.gaps_log import newest
 from app.collector.ticks_log import PartitionTail
 from app.domain.id_spans import count, from_inclusive, spans_of, subtract, union
+from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
 from app.records import Gap
 from tests.collector.fakes import FakeGapsLog, FakeRest
 
 SYMBOL = "BTCUSDT"
+BATCHER = TickBatcher(0, (SYMBOL,), 100)
 
 
 def gap(reason: str = "skipped", to_ms: float = 0.0) -> Gap:
@@ -87,14 +89,14 @@ async def test_a_partition_goes_on_with_what_its_former_owner_left() -> None:
     """What the newest batches hold is filled, what they miss and no record names is opened, the rest is open still."""
     log = FakeGapsLog()
     former = GapTracker(log, CollectorMetrics())
-    await former.load(0, [SYMBOL], None, 1)
+    await former.load(BATCHER, None, 1, 0.0)
     former.open(SYMBOL, 0, [(10, 13), (20, 22)], "skipped", (1.0, 2.0))
     former.open(SYMBOL, 0, [(30, 31)], "skipped", (1.0, 2.0))
     former.ledger.fill(SYMBOL, [(30, 31)], 3.0)  # by the backfill: no batch of the tail has it
     await former.write()
     tracker = GapTracker(log, CollectorMetrics())
     tail = PartitionTail(100, 1, {SYMBOL: 50}, {SYMBOL: [(11, 13), (20, 22), (30, 31), (40, 42)]}, {SYMBOL: [10, 50]})
-    await tracker.load(0, [SYMBOL], tail, 2)
+    await tracker.load(BATCHER, tail, 2, 0.0)
     await tracker.write()
     assert tracker.ledger.open_spans(SYMBOL) == [(11, 13), (20, 22), (40, 42)]
     piece = tracker.ledger.next_piece()
@@ -108,7 +110,7 @@ async def test_a_backfill_that_is_killed_after_its_piece_was_written_repeats_onl
     log = FakeGapsLog()
     for generation in (1, 2):
         tracker = GapTracker(log, CollectorMetrics())
-        await tracker.load(0, [SYMBOL], PartitionTail(100, 1, {SYMBOL: 2500}), generation)
+        await tracker.load(BATCHER, PartitionTail(100, 1, {SYMBOL: 2500}), generation, 0.0)
         tracker.open(SYMBOL, 0, [(100, 2400)], "absent", (1.0, 2.0))
         tracker.ledger.hand_over(SYMBOL, [(0, 2501)])
         await tracker.write()

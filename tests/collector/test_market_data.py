@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app.clock import Clock
+from app.clock import Clock, wall_ms
+from app.collector import market_data
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import RECENT_MS, MarketData
 from app.domain.ticks import Event, Quote, Trade
@@ -111,3 +112,28 @@ async def test_a_later_clock_changes_the_time_and_not_the_start(market: MarketDa
     start(market, quote(1))
     market.update_clock(Clock(NOW_MS + 7.0, 0.0))
     assert (market.started_ms, market.clock.exchange_ms(0.0)) == (NOW_MS, NOW_MS + 7.0)
+
+
+async def test_what_is_kept_is_bounded_in_bytes_and_what_was_dropped_is_known(
+    market: MarketData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A takeover fetches what it can no longer take from here."""
+    monkeypatch.setattr(market_data, "MOST_RECENT", 3)
+    start(market, trade(1))
+    now = wall_ms()
+    market.update_clock(Clock(NOW_MS, now))
+    for number in range(2, 6):
+        market.receive(trade(number), now + number)
+    assert [event.id for event in market.recent(frozenset({"BTCUSDT"})) if isinstance(event, Trade)] == [3, 4, 5]
+    assert market.recent_since_ms == pytest.approx(NOW_MS + 2)
+
+
+async def test_frames_that_wait_for_the_clock_are_bounded_in_bytes(
+    market: MarketData, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest go."""
+    monkeypatch.setattr(market_data, "MOST_WAITING_BYTES", 3 * len(trade(1)))
+    for number in range(1, 9):
+        market.receive(trade(number), float(number))
+    market.update_clock(Clock(NOW_MS, 0.0))
+    assert [event.id for event in events if isinstance(event, Trade)] == [5, 6, 7, 8]
