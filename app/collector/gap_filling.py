@@ -70,11 +70,14 @@ def _from_ms(batcher: TickBatcher, symbol: str, start: int) -> float:
 async def _is_answered(
     batcher: TickBatcher, symbol: str, rest: RestClient, tracker: GapTracker, metrics: CollectorMetrics, spans: Spans
 ) -> bool:
+    tracker.refilling += 1
     try:
         async with asyncio.timeout(REQUEST_S):
             return await _refill(batcher, symbol, rest, tracker, metrics, spans)
     except REST_ERRORS as error:
         return not is_rest_error(error)
+    finally:
+        tracker.refilling -= 1
 
 
 async def _refill(

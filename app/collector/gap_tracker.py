@@ -24,6 +24,7 @@ class GapTracker:
 
     def __init__(self, gaps_log: GapsLog, metrics: CollectorMetrics) -> None:
         self.ledger, self._symbols = GapLedger(), set[str]()
+        self.refilling = 0  # symbols whose skipped trades are being fetched: the backfill gives way
         self._gaps_log, self._metrics = gaps_log, metrics
         self._loading: dict[int, list[TickBatch]] = {}  # partition → batches written meanwhile
         self._writing = asyncio.Lock()

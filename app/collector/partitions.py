@@ -56,7 +56,7 @@ class Partitions:
         self._symbols = topics.by_partition(settings.symbols, settings.partitions)
         partition_of = {symbol: partition for partition, symbols in self._symbols.items() for symbol in symbols}
         self._gaps = GapTracker(gaps_log, metrics)
-        self._backfill = Backfill(self._gaps, gaps_log, rest, metrics, is_live_busy=lambda: bool(self._work))
+        self._backfill = Backfill(self._gaps, gaps_log, rest, metrics, self._is_live_busy)
         self._quotes, self._is_connected = QuoteOutages(self._gaps.ledger), is_connected
         self._open = OpenSeconds(partition_of, metrics, self._gaps.ledger)
         self._writer = BatchWriter(ticks_log, market, metrics, self._gaps.count_written)
@@ -170,6 +170,9 @@ class Partitions:
             self._quotes.check(
                 partition, self._symbols[partition], clock.exchange_ms(), clock.rate, is_connected=self._is_connected()
             )
+
+    def _is_live_busy(self) -> bool:
+        return self._gaps.refilling > 0 or any(not symbol for _, symbol in self._work)
 
     async def _fill_gaps(self, batcher: TickBatcher, symbol: str) -> None:
         await fill_gaps(batcher, symbol, self._rest, self._gaps, self._metrics)

@@ -69,9 +69,9 @@ async def was_away(settings: Settings, exchange: Exchange, away_s: float = AWAY_
     return last_id
 
 
-async def id_at(exchange: Exchange, at_ms: int) -> int:
+async def id_at(exchange: Exchange, at_ms: int, symbol: str = SYMBOL) -> int:
     """Return the id of the exchange's first trade from a time on."""
-    url = f"{exchange.rest_url}/api/v3/aggTrades?symbol={SYMBOL}&startTime={at_ms}&endTime={at_ms + 60_000}&limit=1"
+    url = f"{exchange.rest_url}/api/v3/aggTrades?symbol={symbol}&startTime={at_ms}&endTime={at_ms + 60_000}&limit=1"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return int((await answer.json())[0]["a"])
 
