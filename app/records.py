@@ -114,12 +114,13 @@ class Gap(Record, frozen=True, kw_only=True, gc=False):
     state: GapState
     reason: str  # skipped, absent, silent, disconnected, …
     ids: list[tuple[int, int]] = []  # trades: spans of ids still missing, both ends included; lost: those lost
+    opened_ids: list[tuple[int, int]] = []  # trades: the spans that were missing when it was opened
+    lost_ids: list[tuple[int, int]] = []  # trades: spans that the exchange has no trades for, known so far
     from_ms: float  # exchange time of the last event before the hole
     to_ms: float = 0.0  # exchange time of the first one after it; 0: it lasts
     opened_ms: float  # exchange time when it was noticed
     closed_ms: float = 0.0  # exchange time when it was filled or given up; 0: open
     generation: int = 0  # of the collectors' group: readers refuse a lower one
-    total_ids: int = 0  # trades: how many ids were missing when it was opened; 0: not said
 
 
 # ── btc.features ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -132,12 +132,12 @@ def gaps(last: int = SECOND) -> list[Gap]:
     end_ms = last * 1000.0
     here: dict[str, Any] = {"symbol": "BTCUSDT", "partition": 0, "generation": 1}
     return [
-        Gap(**here, id="BTCUSDT-trades-4711", stream="trades", state="filled", reason="skipped", total_ids=3,
+        Gap(**here, id="BTCUSDT-trades-4711", stream="trades", state="filled", reason="skipped", opened_ids=[(1, 3)],
             from_ms=end_ms - 900_200, to_ms=end_ms - 899_900, opened_ms=end_ms - 899_900, closed_ms=end_ms - 899_100),
         Gap(**here, id="BTCUSDT-quotes-1779999700", stream="quotes", state="lost", reason="silent",
             from_ms=end_ms - 300_000, to_ms=end_ms - 287_500, opened_ms=end_ms - 295_000, closed_ms=end_ms - 287_500),
         Gap(**here, id="BTCUSDT-trades-81000", stream="trades", state="open", reason="absent", ids=[(81_020, 81_024)],
-            from_ms=end_ms - 20_000, to_ms=end_ms - 14_000, opened_ms=end_ms - 14_000, total_ids=25),
+            from_ms=end_ms - 20_000, to_ms=end_ms - 14_000, opened_ms=end_ms - 14_000, opened_ids=[(1, 25)]),
     ]  # fmt: skip
 
 

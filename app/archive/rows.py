@@ -112,6 +112,7 @@ def gaps(gap: Gap, position: MessagePosition) -> pa.RecordBatch:
     known |= position._asdict() | {"kafka_offset": position.offset, "second": int(gap.opened_ms // 1000)}
     known |= {"ids": [{"first": first, "last": last} for first, last in gap.ids]}
     known |= {"count": sum(last - first + 1 for first, last in gap.ids)}
+    known |= {"opened_count": sum(last - first + 1 for first, last in gap.opened_ids)}
     return pa.record_batch([pa.array([known[field.name]], field.type) for field in GAPS], schema=GAPS)
 
 

@@ -97,7 +97,11 @@ GAPS = pa.schema(
     {"partition": pa.int32(), "kafka_offset": pa.int64(), "repeat": pa.bool_()}
     | {"second": pa.int64(), "generation": pa.int64()}  # the exchange's second in which it was noticed
     | dict.fromkeys(("id", "symbol", "stream", "state", "reason"), pa.string())
-    | {"ids": pa.list_(ID_SPAN), "count": pa.int64(), "total_ids": pa.int64()}  # trade ids still missing, of how many
+    | {
+        "ids": pa.list_(ID_SPAN),
+        "count": pa.int64(),
+        "opened_count": pa.int64(),
+    }  # trade ids missing, of
     | dict.fromkeys(("from_ms", "to_ms", "opened_ms", "closed_ms"), pa.float64())
 )
 OUTCOMES = pa.schema(POSITION | {"sent_ms": pa.float64(), "settled": pa.list_(SETTLED), "scores": pa.list_(SCORE)})

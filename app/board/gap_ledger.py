@@ -33,7 +33,7 @@ class GapLedger:
             return False
         self._gaps.setdefault(gap.symbol, {})[gap.id] = gap
         self._symbol_of[gap.id], self._oldest_ms = gap.symbol, None
-        self._total_ids[gap.id] = max(self._total_ids.get(gap.id, 0), missing_ids(gap), gap.total_ids)
+        self._total_ids[gap.id] = max(self._total_ids.get(gap.id, 0), missing_ids(gap), opened_ids(gap))
         self._bound(gap.symbol)
         return True
 
@@ -77,6 +77,11 @@ class GapLedger:
 def missing_ids(gap: Gap) -> int:
     """Return how many trade ids a gap misses now, or lost."""
     return sum(last - first + 1 for first, last in gap.ids)
+
+
+def opened_ids(gap: Gap) -> int:
+    """Return how many trade ids a gap missed when it was opened; 0: it does not say."""
+    return sum(last - first + 1 for first, last in gap.opened_ids)
 
 
 def overlap_s(gap: Gap, since_ms: float, until_ms: float) -> float:

@@ -17,6 +17,7 @@ from app.clock import steady_ms
 from app.collector.clock_sync import ClockSync
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.frame_recorder import FrameRecorder
+from app.collector.gaps_log import GapsLog
 from app.collector.group_membership import GroupMembership
 from app.collector.market_data import MarketData
 from app.collector.market_streams import MarketStreams
@@ -26,7 +27,7 @@ from app.collector.symbol_check import SymbolCheck
 from app.collector.ticks_log import TicksLog
 from app.domain.ticks import Event
 from app.kafka import topics
-from app.kafka.topics import TICKS, TopicError
+from app.kafka.topics import BACKFILL, GAPS, TICKS, TopicError
 from app.metrics import TICKS_FUTURE, TICKS_LAG, TICKS_SILENT
 from app.retry import error_reason, keep_running
 from app.service import limits
@@ -137,9 +138,9 @@ class Collector:
 
     async def _run_membership(self) -> None:
         try:
-            await topics.ensure(self._settings, (TICKS,))
-            async with TicksLog(self._settings) as ticks_log:
-                await self._run_partitions(ticks_log)
+            await topics.ensure(self._settings, (TICKS, GAPS, BACKFILL))
+            async with TicksLog(self._settings) as ticks_log, GapsLog(self._settings) as gaps_log:
+                await self._run_partitions(ticks_log, gaps_log)
         except KAFKA_ERRORS as error:
             raise MembershipEndedError(error_reason(error)) from error
         except BaseExceptionGroup as group:
@@ -147,9 +148,16 @@ class Collector:
                 raise
             raise MembershipEndedError(_first_reason(group)) from group
 
-    async def _run_partitions(self, ticks_log: TicksLog) -> None:
+    async def _run_partitions(self, ticks_log: TicksLog, gaps_log: GapsLog) -> None:
         self._partitions = Partitions(
-            self._settings, GroupMembership(self._settings), ticks_log, self._market, self._rest, self._metrics
+            self._settings,
+            GroupMembership(self._settings),
+            ticks_log,
+            gaps_log,
+            self._market,
+            self._rest,
+            self._metrics,
+            is_connected=lambda: self._streams.connection_count > 0,
         )
         try:
             await self._partitions.run()

@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from prometheus_client import Counter
 
 from app.clock import Clock, steady_ms
+from app.collector.gap_ledger import GapLedger
 from app.domain.tick_batcher import TickBatcher
 from app.logs import logger
 from app.metrics import (
+    GAPS_OPEN,
+    GAPS_OPEN_IDS,
     TICKS_AHEAD,
+    TICKS_BACKFILLED,
     TICKS_BATCHES,
     TICKS_CLOSE_DELAY,
     TICKS_LATE,
@@ -24,10 +28,11 @@ from app.metrics import (
 from app.records import TickBatch
 
 COUNTED = (
-    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "repeated", "malformed",
-    "ahead",
+    "batches", "late_batches", "trades", "quotes", "late", "skipped", "missing", "refilled", "backfilled",
+    "lost", "open_ids", "repeated", "malformed", "ahead",
 )  # fmt: skip
-BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_AHEAD, TICKS_MISSING, TICKS_REFILLED, TICKS_LOST)
+BY_SYMBOL = (TICKS_TRADES, TICKS_QUOTES, TICKS_LATE, TICKS_AHEAD, TICKS_MISSING, TICKS_REFILLED, TICKS_BACKFILLED,
+             TICKS_LOST)  # fmt: skip
 log = logger("collector")
 
 
@@ -36,8 +41,9 @@ class CollectorMetrics:
 
     `progress`: second (newest written), lag_s (wall time since the newest written second of the slowest partition),
     silent_s (wall time since the newest frame), ahead_s (wall time by which an open second lies in the future),
-    batches, late_batches, trades, quotes, late, skipped and refilled (trades), missing (ids that could not be
-    fetched), completeness (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its
+    batches, late_batches, trades, quotes, late, skipped and refilled (trades), missing (ids left out of `btc.ticks`: in
+    `btc.backfill` or in open gaps), backfilled (trades), open_ids (in open gaps), lost (ids that the exchange does not
+    have), completeness (1 − absent ÷ passed ids), repeated, close_delay_ms (the newest batch's, from the end of its
     second to the acknowledgement), partitions, connections, malformed, ahead (trades from the future of the exchange's
     clock).
     """
@@ -76,6 +82,24 @@ class CollectorMetrics:
         """Count trades fetched over REST into gaps."""
         self.progress["refilled"] += trades
 
+    def count_backfilled(self, symbol: str, trades: int, lost: int) -> None:
+        """Count what became of ids that were left to the backfill."""
+        self._add("backfilled", TICKS_BACKFILLED.labels(symbol), trades)
+        self.count_lost(symbol, lost)
+
+    def count_lost(self, symbol: str, ids: int) -> None:
+        """Count ids that the exchange does not have."""
+        self._add("lost", TICKS_LOST.labels(symbol), ids)
+
+    def show_gaps(self, ledger: GapLedger, symbols: Iterable[str]) -> None:
+        """Show what is open of these symbols."""
+        self.progress["open_ids"] = 0.0
+        for symbol in symbols:
+            count = ledger.open_count(symbol)
+            self.progress["open_ids"] += count
+            GAPS_OPEN.labels(symbol).set(ledger.gap_count(symbol))
+            GAPS_OPEN_IDS.labels(symbol).set(count)
+
     def count_closed(self, batcher: TickBatcher) -> None:
         """Count the ids that passed since the last call: those in order, those skipped."""
         for symbol, market in batcher.buffers.items():
@@ -93,7 +117,7 @@ class CollectorMetrics:
             self._add("trades", TICKS_TRADES.labels(symbol), len(ticks.trades.id))
             self._add("quotes", TICKS_QUOTES.labels(symbol), len(ticks.quotes.time_ms))
             self._add("late", TICKS_LATE.labels(symbol), ticks.late)
-            self._add("missing", TICKS_LOST.labels(symbol), ticks.missing)
+            self.progress["missing"] += ticks.missing
         partition = str(batch.partition)
         TICKS_BATCHES.labels(partition).inc()
         TICKS_SECOND.labels(partition).set(batch.second)
@@ -101,7 +125,7 @@ class CollectorMetrics:
         self.progress["batches"] += 1
         self.progress["late_batches"] += batch.late
         self.progress["second"] = max(self.progress.get("second", 0), batch.second)
-        absent = self.progress["missing"] + sum(self._open.values())
+        absent = max(self.progress["missing"] - self.progress["backfilled"], 0.0) + sum(self._open.values())
         self.progress["completeness"] = 1.0 - absent / max(self._passed, absent, 1)
         if not batch.late:
             self._observe_delay(steady_ms() - clock.wall_of_ms((batch.second + 1) * 1000))

@@ -1,66 +1,115 @@
-"""Fetching trades that the stream skipped: gaps in a symbol's trade ids are filled over REST."""
+"""Holes in a symbol's trade ids, opened in the ledger and refilled over REST into the open second.
+
+REST has skipped trades within seconds, usually. What it does not give within `REFILL_S`, and what nobody collected,
+is left to the backfill.
+"""
 
 import asyncio
+import time
 
-import stamina
-
+from app.collector.collector_metrics import CollectorMetrics
+from app.collector.gap_tracker import GapTracker
 from app.collector.rest_client import REST_ERRORS, RestClient, is_rest_error
+from app.domain.id_spans import Spans, count, intersect
 from app.domain.tick_batcher import TickBatcher
 from app.domain.trade_ids import TradeIds
 from app.logs import logger
 from app.metrics import TICKS_REFILLED
 
 OUT_OF_ORDER_S = 0.3  # a trade that is only out of order comes within it
-ATTEMPTS, FIRST_WAIT_S, LONGEST_WAIT_S = 9, 0.5, 60.0  # two minutes in all
+REFILL_S, REQUEST_S = 10.0, 3.0  # wall time
+MOST_REFILLED = 5_000  # ids: a larger hole is the backfill's from the start
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 2.0
 log = logger("collector")
 
 
-class GapsLeftError(Exception):
-    """The exchange's REST API does not have all trades yet."""
+async def fill_gaps(
+    batcher: TickBatcher, symbol: str, rest: RestClient, tracker: GapTracker, metrics: CollectorMetrics
+) -> None:
+    """Open the holes of a symbol, refill what REST has soon, and leave the rest to the backfill."""
+    ids, wait_s, until_s = batcher.buffers[symbol].ids, FIRST_WAIT_S, time.monotonic() + REFILL_S
+    while spans := await _still_missing(ids):
+        _open(batcher, symbol, spans, tracker)
+        spans = intersect(spans, ids.gaps)
+        if not await _is_answered(batcher, symbol, rest, tracker, metrics, spans):
+            if time.monotonic() >= until_s:
+                _leave_to_backfill(batcher, symbol, tracker, spans)
+                return
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 
-async def fill_gaps(batcher: TickBatcher, symbol: str, rest: RestClient) -> int:
-    """Fill the gaps of a symbol, or give them up after two minutes; return how many trades REST had."""
+async def _still_missing(ids: TradeIds) -> Spans:
+    before = list(ids.gaps)
     await asyncio.sleep(OUT_OF_ORDER_S)
-    ids, filled = batcher.buffers[symbol].ids, 0
-    skipped = ids.open_count
-    attempts = stamina.retry_context(
-        on=_is_retried, attempts=ATTEMPTS, timeout=None, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S,
-        wait_jitter=FIRST_WAIT_S,
-    )  # fmt: skip
+    return intersect(before, ids.gaps)
+
+
+def _open(batcher: TickBatcher, symbol: str, spans: Spans, tracker: GapTracker) -> None:
+    absent = [span for span in spans if _from_ms(batcher, symbol, span[0]) < batcher.first_second * 1000]
+    skipped = [span for span in spans if span not in absent]
+    for reason, some in (("absent", absent), ("skipped", skipped)):
+        if some and (new := tracker.open(symbol, batcher.partition, some, reason, _times_ms(batcher, symbol, some))):
+            log.info("trades are missing", symbol=symbol, reason=reason, ids=new, from_id=some[0][0])
+    for some in (absent, skipped if count(skipped) > MOST_REFILLED else []):
+        _leave_to_backfill(batcher, symbol, tracker, some)
+
+
+def _times_ms(batcher: TickBatcher, symbol: str, spans: Spans) -> tuple[float, float]:
+    holes = batcher.buffers[symbol].holes
+    to_ms = [times[1] for start, times in holes.items() if start < spans[-1][1]]
+    return _from_ms(batcher, symbol, spans[0][0]), max(to_ms, default=batcher.second * 1000.0)
+
+
+def _from_ms(batcher: TickBatcher, symbol: str, start: int) -> float:
+    holes = batcher.buffers[symbol].holes
+    before = max((first for first in holes if first <= start), default=None)
+    return batcher.second * 1000.0 if before is None else holes[before][0]
+
+
+async def _is_answered(
+    batcher: TickBatcher, symbol: str, rest: RestClient, tracker: GapTracker, metrics: CollectorMetrics, spans: Spans
+) -> bool:
+    tracker.refilling += 1
     try:
-        async for attempt in attempts:
-            with attempt:
-                filled += await _fill_once(batcher, symbol, rest)
-                _check_filled(ids)
-    except (GapsLeftError, *REST_ERRORS) as error:
-        log.warning("missing trades could not be fetched", symbol=symbol, ids=ids.open_count, reason=str(error))
-    missing = sum(batcher.give_up(symbol, start, stop) for start, stop in tuple(ids.gaps))
-    if skipped:
-        log.info("skipped trades", symbol=symbol, ids=skipped, refilled=filled, not_fetched=missing)
-    return filled
+        async with asyncio.timeout(REQUEST_S):
+            return await _refill(batcher, symbol, rest, tracker, metrics, spans)
+    except REST_ERRORS as error:
+        return not is_rest_error(error)
+    finally:
+        tracker.refilling -= 1
 
 
-def _check_filled(ids: TradeIds) -> None:
-    if ids.gaps:
-        raise GapsLeftError("the exchange does not have them")
-
-
-def _is_retried(error: Exception) -> bool:
-    return isinstance(error, GapsLeftError) or is_rest_error(error)
-
-
-async def _fill_once(batcher: TickBatcher, symbol: str, rest: RestClient) -> int:
-    ids, filled = batcher.buffers[symbol].ids, 0
-    for start, stop in tuple(ids.gaps):
-        while start < stop:
-            rows = await rest.get_trades(symbol, start)
+async def _refill(
+    batcher: TickBatcher, symbol: str, rest: RestClient, tracker: GapTracker, metrics: CollectorMetrics, spans: Spans
+) -> bool:
+    for start, stop in spans:
+        at = start
+        while at < stop:
+            rows = await rest.get_trades(symbol, at)
             if not rows:
-                break  # the exchange's REST API is a little behind its streams
-            added = sum(batcher.add(trade) for trade in rows if trade.id < stop)
-            filled += added
+                return False  # the exchange's REST API is a little behind its streams
+            added = sum(batcher.add(trade) for trade in rows if at <= trade.id < stop)
             TICKS_REFILLED.labels(symbol).inc(added)
-            # Ids that the answer passes over do not exist.
-            batcher.give_up(symbol, start, min(stop, rows[-1].id + 1))
-            start = rows[-1].id + 1
-    return filled
+            metrics.count_refilled(added)
+            _lose(batcher, symbol, tracker, metrics, (at, min(stop, rows[-1].id + 1)))
+            at = rows[-1].id + 1
+    return True
+
+
+def _lose(
+    batcher: TickBatcher, symbol: str, tracker: GapTracker, metrics: CollectorMetrics, answered: tuple[int, int]
+) -> None:
+    # Ids that the answer passes over do not exist.
+    passed_over = intersect(batcher.buffers[symbol].ids.gaps, [answered])
+    if passed_over:
+        batcher.give_up(symbol, *answered)
+        metrics.count_lost(symbol, tracker.ledger.lose(symbol, passed_over, batcher.second * 1000.0))
+        log.warning("the exchange does not have trades", symbol=symbol, ids=count(passed_over), from_id=answered[0])
+
+
+def _leave_to_backfill(batcher: TickBatcher, symbol: str, tracker: GapTracker, spans: Spans) -> None:
+    left = intersect(spans, batcher.buffers[symbol].ids.gaps)
+    tracker.ledger.hand_over(symbol, left)
+    for start, stop in left:
+        batcher.give_up(symbol, start, stop)

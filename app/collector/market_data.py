@@ -17,7 +17,9 @@ from app.domain.trade_delay import TradeDelay
 from app.settings import Settings
 
 RECENT_MS = 30_000.0  # wall time: three sessions of the collectors' group
+MOST_RECENT = 64 * 2**20 // 320  # events: 64 MiB at 320 bytes each, its place in the queue included
 MOST_WAITING = 200_000  # frames that may wait for the exchange's clock
+MOST_WAITING_BYTES = 64 * 2**20
 OnTradeTime = Callable[[str, int, float], None]  # symbol, exchange ms, wall ms of the receipt
 
 
@@ -43,8 +45,10 @@ class MarketData:
         self._clock: Clock | None = None
         self._transit = TradeDelay()
         self._waiting: deque[tuple[str | bytes, float, Receipt]] = deque(maxlen=MOST_WAITING)
+        self._waiting_bytes = 0
         self._recent: deque[tuple[float, Event]] = deque()
         self._recent_books = RecentBooks()
+        self._recent_from_ms = 0.0  # events received up to then were dropped for want of room
 
     @property
     def clock(self) -> Clock:
@@ -60,7 +64,7 @@ class MarketData:
     @property
     def recent_since_ms(self) -> float:
         """Exchange time from which on `recent` is complete, except for gaps in the trade ids."""
-        return max(self.started_ms, self.clock.exchange_ms(steady_ms() - RECENT_MS))
+        return max(self.started_ms, self.clock.exchange_ms(max(steady_ms() - RECENT_MS, self._recent_from_ms)))
 
     def recent(self, symbols: frozenset[str]) -> Iterator[Event]:
         """Yield the events of the last 30 s: trades and quotes in order of receipt, then a book per second."""
@@ -95,7 +99,10 @@ class MarketData:
         return False
 
     def _wait(self, raw: str | bytes, at_ms: float, receipt: Receipt) -> None:
+        while self._waiting and (len(self._waiting) == MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES):
+            self._waiting_bytes -= len(self._waiting.popleft()[0])
         self._waiting.append((raw, at_ms, receipt))
+        self._waiting_bytes += len(raw)
         self.first_frame.set()
         with suppress(MalformedError):  # counted once it is received
             event = decode(raw, 0)
@@ -117,4 +124,6 @@ class MarketData:
             self._recent.append((at_ms, event))
         while self._recent and self._recent[0][0] < at_ms - RECENT_MS:
             self._recent.popleft()
+        if len(self._recent) > MOST_RECENT:
+            self._recent_from_ms = self._recent.popleft()[0]
         self._on_event(event)

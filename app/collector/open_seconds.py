@@ -5,19 +5,23 @@ from collections.abc import Iterator
 
 from app.clock import Clock, steady_ms, wall_ms
 from app.collector.collector_metrics import CollectorMetrics
-from app.domain.tick_batcher import TickBatcher
+from app.collector.gap_ledger import GapLedger
+from app.domain.tick_batcher import SymbolBuffer, TickBatcher
 from app.domain.ticks import Event
 from app.records import TickBatch
 
+WINDOWS_S = 300  # exchange time: forecasts look back so far
 LATE_MS = 1000.0  # wall time: a second closed so long after its end was filled after the fact
 
 
 class OpenSeconds:
     """The batchers of this replica's partitions: `update` with events, `close_due` seconds."""
 
-    def __init__(self, partition_of: dict[str, int], metrics: CollectorMetrics) -> None:
+    def __init__(
+        self, partition_of: dict[str, int], metrics: CollectorMetrics, ledger: GapLedger | None = None
+    ) -> None:
         self.changed = asyncio.Event()  # a second may be closable, or a partition was added
-        self._partition_of, self._metrics = partition_of, metrics
+        self._partition_of, self._metrics, self._ledger = partition_of, metrics, ledger or GapLedger()
         self._batchers: dict[int, TickBatcher] = {}
         self._generations: dict[int, int] = {}
 
@@ -60,9 +64,16 @@ class OpenSeconds:
                 self._metrics.count_malformed(f"trade id {trade.id} does not fit those around it", trade)
             while batcher.is_closable(now_ms, grace_ms):
                 late = now_ms > (batcher.second + 1) * 1000 + LATE_MS * clock.rate
+                self._count_open_ids(batcher)
                 batches.append(batcher.close(wall_ms(), self._generations[partition], late=late))
                 self._metrics.count_closed(batcher)
         return sorted(batches, key=lambda batch: batch.second)
+
+    def _count_open_ids(self, batcher: TickBatcher) -> None:
+        since_ms = (batcher.second - WINDOWS_S) * 1000.0
+        for symbol, buffer in batcher.buffers.items():
+            buffer.open_ids = self._ledger.open_count(symbol, since_ms)
+            buffer.quote_outage = self._ledger.has_outage(symbol, "quotes")
 
     def due_in_s(self, clock: Clock, grace_ms: float) -> float | None:
         """Return the wall time until the next second closes at the latest; None without a partition."""
@@ -73,6 +84,11 @@ class OpenSeconds:
         """Return the wall time by which an open second lies in the future, as a topic of another source may; ≥ 0."""
         newest = max((batcher.second for batcher in self._batchers.values()), default=0)
         return max((newest - clock.exchange_ms() / 1000) / clock.rate, 0.0)
+
+    def buffers(self) -> Iterator[tuple[TickBatcher, str, SymbolBuffer]]:
+        """Yield each symbol with its batcher and what it has open."""
+        for batcher in self._batchers.values():
+            yield from ((batcher, symbol, buffer) for symbol, buffer in batcher.buffers.items())
 
     def gaps(self) -> Iterator[tuple[TickBatcher, str]]:
         """Yield each symbol with gaps in its trade ids, and its batcher."""

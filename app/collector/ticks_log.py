@@ -7,8 +7,6 @@ partition explicitly, its key the partition's number; acknowledgements are await
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import msgspec
 from aiokafka import TopicPartition
@@ -16,10 +14,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from app.clock import wall_ms
+from app.collector.log_producer import LogProducer
 from app.domain.acceptance import fence, refusal_reason
 from app.domain.trade_ids import IMPLAUSIBLE_JUMP, TradeIds
-from app.kafka import aiokafka_fixes
-from app.kafka.clients import producer
 from app.kafka.reading import read_before
 from app.kafka.topics import TICKS
 from app.logs import logger
@@ -27,9 +24,8 @@ from app.records import TickBatch, Ticks
 from app.settings import Settings
 
 TAIL = 60  # batches read to find ids that were skipped and are still missing
-READ_TIMEOUT_S, STOP_TIMEOUT_S = 15.0, 5.0
+READ_TIMEOUT_S = 15.0
 _decoder = msgspec.json.Decoder(TickBatch)
-_encoder = msgspec.json.Encoder()
 log = logger("collector")
 
 
@@ -41,53 +37,29 @@ class PartitionTail:
     generation: int
     last_ids: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # skipped ids as [start, stop)
+    ids: dict[str, list[int]] = field(default_factory=dict)  # of the trades in the batches read
 
 
-class TicksLog:
+class TicksLog(LogProducer):
     """Writes batches and reads the newest ones; `async with TicksLog(settings) as ticks_log`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._topic = TICKS.full_name(settings)
-        self._producer = producer(settings)
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._producer.start()
-        except BaseException:
-            await self._producer.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        try:
-            await asyncio.wait_for(self._producer.stop(), STOP_TIMEOUT_S)
-        except TimeoutError:
-            # Nothing may be sent later: another replica goes on from what is written now.
-            await aiokafka_fixes.stop_at_once(self._producer)
 
     async def write(self, batches: Iterable[TickBatch]) -> None:
         """Write batches in order and return once the brokers have them all; raises KafkaError."""
-        acknowledgements = [await self._send(batch) for batch in batches]
-        for acknowledged in acknowledgements:
-            await acknowledged
+        await self.send_all(self._topic, [(batch.partition, str(batch.partition), batch) for batch in batches])
 
     async def write_fence(self, partition: int, generation: int) -> int:
         """Write a fence and return its offset; raises KafkaError."""
-        written: RecordMetadata = await (await self._send(fence(partition, generation, wall_ms())))
+        written: RecordMetadata = await (
+            await self.send(self._topic, partition, str(partition), fence(partition, generation, wall_ms()))
+        )
         offset = int(written.offset)
         if offset < 0:  # sent twice, and the broker remembers only that it has it
             raise KafkaError("the fence's offset is not known")
         return offset
-
-    async def _send(self, batch: TickBatch) -> "asyncio.Future[RecordMetadata]":
-        payload, key = _encoder.encode(batch), str(batch.partition).encode()
-        sent: asyncio.Future[RecordMetadata] = await self._producer.send(
-            self._topic, payload, key=key, partition=batch.partition
-        )
-        return sent
 
     async def read_newest(self, partition: int, before: int | None = None) -> list[TickBatch]:
         """Return the newest batches of a partition before an offset (None: its end), at most `TAIL`, in order.
@@ -119,29 +91,35 @@ def tail_of(batches: list[TickBatch]) -> PartitionTail | None:
     tail: PartitionTail | None = None
     generation = 0
     ids_of: dict[str, TradeIds] = {}
+    written: dict[str, list[int]] = {}
     for batch in batches:
         refusal = refusal_reason(batch, last_second=tail.second if tail else None, last_generation=generation)
         if refusal in {"", "fence"}:
             generation = batch.generation
         if refusal:
             continue
+        hours = (batch.second - tail.second) // 3600 if tail else 0
+        largest_jump = IMPLAUSIBLE_JUMP * (1 + hours)
         for symbol, ticks in batch.symbols.items():
-            _add_ids(ids_of.setdefault(symbol, TradeIds()), ticks, batch.second * 1000)
+            _add_ids(ids_of, symbol, ticks, batch.second * 1000, largest_jump)
+            written.setdefault(symbol, []).extend(ticks.trades.id)
         last_ids = {symbol: ticks.last_id for symbol, ticks in batch.symbols.items()}
         tail = PartitionTail(batch.second, batch.generation, last_ids)
     if tail:
-        tail.gaps = {symbol: ids.gaps for symbol, ids in ids_of.items() if ids.gaps}
+        tail.gaps, tail.ids = {symbol: ids.gaps for symbol, ids in ids_of.items() if ids.gaps}, written
     return tail
 
 
-def _add_ids(ids: TradeIds, ticks: Ticks, start_ms: int) -> None:
+def _add_ids(ids_of: dict[str, TradeIds], symbol: str, ticks: Ticks, start_ms: int, largest_jump: int) -> None:
+    is_first = symbol not in ids_of
+    ids = ids_of.setdefault(symbol, TradeIds())
     for trade_id, time_ms in zip(ticks.trades.id, ticks.trades.time_ms, strict=True):
         # The first id of the tail must be in time: a late one may belong to a gap long before.
-        if ids.next is not None or time_ms >= start_ms:
-            if ids.next is not None and trade_id >= ids.next + IMPLAUSIBLE_JUMP:
+        if not is_first or time_ms >= start_ms:
+            if ids.next is not None and trade_id >= ids.next + largest_jump:
                 ids.restart(trade_id)
             ids.add(trade_id)
     if ids.next is not None and ticks.last_id < ids.next - 1:
         ids.restart(ticks.last_id + 1)
-    if ticks.missing >= ids.open_count:
-        ids.gaps = []
+    if ids.next is None and ticks.last_id >= 0:
+        ids.next = ticks.last_id + 1

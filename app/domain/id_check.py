@@ -3,11 +3,12 @@
 In order, an id is the one expected or fills a gap. Otherwise neighbours decide:
 
 - a small jump is a skipped trade if one more trade goes on from there, or if nothing contradicts it for 0.3 s;
-- a large jump, or a lower id with a newer time, is the exchange's if so many trades in a row go on from there. Ids that
-  go on lower, or very much higher, have started anew; those between are a gap;
+- a large jump, or a lower id with a newer time, is the exchange's if eight trades in a row go on from there, or two and
+  for 10 s nothing contradicts them. Ids that go on lower, or very much higher, have started anew; those between are a
+  gap. After an absence the first jump may be large;
 - a trade that the sequence passes over is refused. Its true id is missing then, and refilled like any other.
 
-At most `MOST_HELD` trades wait, none longer than 10 s.
+At most `MOST_HELD` trades wait: in a symbol that trades seldom, until its next trade.
 """
 
 from dataclasses import dataclass
@@ -42,10 +43,12 @@ class IdCheck:
     [(8, 9)]
     """
 
-    def __init__(self, newest_ms: int = -1) -> None:
+    def __init__(self, newest_ms: int = -1, first_jump: int = 0) -> None:
+        """Take the newest time known, and how far the first trade may jump after an absence."""
         self.refused: list[Trade] = []  # damaged ids; the caller empties it
         self._held: list[_Held] = []
         self._newest_ms, self._newest_id = newest_ms, -1  # newest time believed, and the lowest id of that time
+        self._near = max(first_jump, NEAR)
 
     def update(self, trade: Trade, ids: TradeIds, now_ms: float) -> list[Trade]:
         """Return the trades that may be added now, in order; the trade itself may have to wait."""
@@ -61,16 +64,21 @@ class IdCheck:
         return []
 
     def release(self, ids: TradeIds, now_ms: float, rate: float = 1.0) -> list[Trade]:
-        """Return trades that waited long enough after a small jump; refuse what was contradicted or jumped far."""
+        """Return trades that waited long enough and were not contradicted; refuse those that were."""
         near = [one for one in self._held if not one.passed and self._needed(one.trade.id, ids) < AGREEING]
         due = [one.trade for one in near if now_ms - one.since_ms >= NEAR_MS * rate]
-        self._refuse([one for one in self._held if one not in near and now_ms - one.since_ms >= FAR_MS * rate])
-        return self._believe(sorted(due, key=lambda trade: trade.id), ids) if due else []
+        if due:
+            return self._believe(sorted(due, key=lambda trade: trade.id), ids)
+        far = [one for one in self._held if one not in near and now_ms - one.since_ms >= FAR_MS * rate]
+        self._refuse([one for one in far if one.passed])
+        chains = (self._chain(one.trade.id) for one in far if not one.passed)
+        agreeing = max(chains, key=len, default=[])
+        return self._follow(agreeing, ids) if len(agreeing) > 1 else []
 
     def _is_past(self, trade: Trade, ids: TradeIds) -> bool:
         # Overlapping connections repeat trades of the past: lower and not newer. Those of before a restart may be
         # higher. A restart itself is newer.
-        if ids.next is None or (not ids.restarts and ids.next <= trade.id <= ids.next + NEAR):
+        if ids.next is None or (not ids.restarts and ids.next <= trade.id <= ids.next + self._near):
             return False
         if trade.time_ms == self._newest_ms:
             return self._newest_id <= trade.id < ids.next
@@ -83,7 +91,7 @@ class IdCheck:
 
     def _needed(self, first_id: int, ids: TradeIds) -> int:
         """Return how many trades in a row must go on from an id."""
-        return 2 if ids.next is not None and ids.next <= first_id <= ids.next + NEAR else AGREEING
+        return 2 if ids.next is not None and ids.next <= first_id <= ids.next + self._near else AGREEING
 
     def _chain(self, trade_id: int) -> list[Trade]:
         """Return the held trades whose ids are consecutive with this one, in order."""
@@ -97,7 +105,7 @@ class IdCheck:
 
     def _follow(self, chain: list[Trade], ids: TradeIds) -> list[Trade]:
         first = chain[0].id
-        if ids.next is not None and not ids.next <= first < ids.next + IMPLAUSIBLE_JUMP:
+        if ids.next is not None and not ids.next <= first < ids.next + max(IMPLAUSIBLE_JUMP, self._near):
             ids.restart(first)
             self._newest_ms = -1
         return self._believe(chain, ids)
@@ -111,6 +119,7 @@ class IdCheck:
             following += 1
         for trade in believed:
             self._note_time(trade)
+        self._near = NEAR
         taken = {trade.id for trade in believed}
         self._held = [one for one in self._held if one.trade.id not in taken]
         self._pass_over(len(believed) if ids.is_expected(trades[0].id) else 0)

@@ -35,6 +35,10 @@ class SymbolBuffer:
     book_update_id: int = -1
     last_id: int = -1  # newest id written
     missing: int = 0  # ids not fetched since the last batch
+    open_ids: int = 0  # of open holes that touch the last 300 s
+    quote_outage: bool = False  # one is open
+    newest_ms: int = 0  # newest trade's time
+    holes: dict[int, tuple[float, float]] = field(default_factory=dict)  # first id of a hole → times around it
 
 
 class TickBatcher:
@@ -52,7 +56,7 @@ class TickBatcher:
 
     def __init__(self, partition: int, symbols: Iterable[str], second: int, rate: float = 1.0) -> None:
         self.partition = partition
-        self.second = second  # the open one
+        self.second = self.first_second = second  # the open one, and the one it began with
         self.rate = rate  # exchange seconds per wall second
         self.buffers = {symbol: SymbolBuffer() for symbol in symbols}
         self._newest_ms = 0  # newest trade time
@@ -136,8 +140,12 @@ class TickBatcher:
         return ((symbol, buffer.ids) for symbol, buffer in self.buffers.items() if buffer.ids.gaps)
 
     def _trade(self, buffer: SymbolBuffer, trade: Trade) -> bool:
+        expected = buffer.ids.next
         if not buffer.ids.add(trade.id):
             return False
+        if expected is not None and trade.id > expected:
+            buffer.holes[expected] = (float(buffer.newest_ms or self.second * 1000), float(trade.time_ms))
+        buffer.newest_ms = max(buffer.newest_ms, trade.time_ms)
         buffer.trades.setdefault(max(trade.time_ms // 1000, self.second), []).append(trade)
         self._newest_ms = max(self._newest_ms, trade.time_ms)
         return True
@@ -163,6 +171,8 @@ class TickBatcher:
         return True
 
     def _batch(self, buffer: SymbolBuffer) -> Ticks:
+        if not buffer.ids.gaps:
+            buffer.holes.clear()
         trades, quotes = buffer.trades.pop(self.second, []), buffer.quotes.pop(self.second, [])
         trades.sort(key=lambda trade: trade.id)
         written = (buffer.last_id, *(trade.id for trade in trades))
@@ -175,6 +185,8 @@ class TickBatcher:
             late=sum(trade.time_ms < self.second * 1000 for trade in trades),
             missing=missing,
             book=buffer.books.pop(self.second, None),
+            open_ids=buffer.open_ids,
+            quote_outage=buffer.quote_outage,
         )
 
 

@@ -59,7 +59,7 @@ def test_filling_shows_what_is_left_of_how_much() -> None:
     """The most ids seen missing, or the count the collector gives, is the whole."""
     (shown,) = feed(gap("a"), gap("a", ids=[(1, 4)])).open_gaps
     assert (shown.ids, shown.total_ids) == (4, 10)
-    (told,) = feed(gap("a", ids=[(1, 4)], total_ids=99)).open_gaps
+    (told,) = feed(gap("a", ids=[(1, 4)], opened_ids=[(1, 99)])).open_gaps
     assert (told.ids, told.total_ids) == (4, 99)
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable
 
 from app.clock import Clock, steady_ms
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.gaps_log import GapsLog, newest
 from app.collector.group_membership import GroupMembership, OnPartitions
 from app.collector.market_data import MarketData
 from app.collector.rest_client import ROWS, RestClient
 from app.collector.ticks_log import TicksLog
 from app.domain.acceptance import fence
 from app.domain.ticks import Event, Trade
-from app.records import TickBatch
+from app.records import Gap, TickBatch
 from app.settings import Settings
 
 NOW_S = 1_000_000
@@ -43,6 +44,25 @@ class FakeTicksLog(TicksLog):
         """Return what was there and the fences."""
         assert partition == 2
         return (self.before + self.fences)[:before]
+
+
+class FakeGapsLog(GapsLog):
+    """`btc.gaps` and `btc.backfill` in memory."""
+
+    def __init__(self, gaps: Iterable[Gap] = ()) -> None:
+        self.gaps, self.backfilled = list(gaps), list[TickBatch]()
+
+    async def write(self, gaps: Iterable[Gap]) -> None:
+        """Keep gaps."""
+        self.gaps += gaps
+
+    async def write_backfill(self, batches: Iterable[TickBatch]) -> None:
+        """Keep batches."""
+        self.backfilled += batches
+
+    async def read(self, partition: int) -> list[Gap]:
+        """Return the newest record of each gap."""
+        return [gap for gap in newest(self.gaps) if gap.partition == partition]
 
 
 class FakeMembership(GroupMembership):

@@ -61,7 +61,7 @@ class Owner(TicksLog, GroupMembership):
             batcher = TickBatcher(0, (SYMBOL,), FIRST_SECOND)
             next_id = FIRST_SECOND * TRADES_PER_S
         else:
-            batcher = resume(0, (SYMBOL,), tail, 1.0)
+            batcher = resume(0, (SYMBOL,), tail, tail.second + 1, 1.0)
             next_id = tail.last_ids[SYMBOL] + 1
         while True:
             await self._turn()

@@ -58,4 +58,6 @@ def test_counts_of_a_symbol_begin_at_zero_and_lost_trades_are_counted() -> None:
         batcher.add(Trade("LOSTUSDT", trade_id, 100_100, 1.0, 1.0, True))
     batcher.give_up("LOSTUSDT", 2, 5)
     count(metrics, batcher, Clock(101_000.0, steady_ms()))
+    assert metrics.progress["completeness"] == 0.4
+    metrics.count_backfilled("LOSTUSDT", 0, 3)
     assert REGISTRY.get_sample_value("btc_ticks_lost_total", {"symbol": "LOSTUSDT"}) == 3

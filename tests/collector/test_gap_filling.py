@@ -1,16 +1,16 @@
 """Gaps in the trade ids are filled over REST."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-import stamina
 
 from app.collector import gap_filling
+from app.collector.collector_metrics import CollectorMetrics
 from app.collector.gap_filling import fill_gaps
+from app.collector.gap_tracker import GapTracker
 from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import Trade
-from tests.collector.fakes import FakeRest
+from tests.collector.fakes import FakeGapsLog, FakeRest
 
 
 def trade(trade_id: int, symbol: str = "BTCUSDT") -> Trade:
@@ -37,60 +37,83 @@ def ids_of(batcher: TickBatcher) -> list[int]:
 
 
 @pytest.fixture(autouse=True)
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every attempt follow at once."""
-    monkeypatch.setattr(gap_filling, "OUT_OF_ORDER_S", 0.0)
-    with stamina.set_testing(True, attempts=gap_filling.ATTEMPTS, cap=True):
-        yield
+    for name in ("OUT_OF_ORDER_S", "FIRST_WAIT_S"):
+        monkeypatch.setattr(gap_filling, name, 0.0)
+
+
+class Filling:
+    """A fill of the gaps of a batcher, its ledger and metrics."""
+
+    def __init__(self) -> None:
+        self.metrics = CollectorMetrics()
+        self.tracker = GapTracker(FakeGapsLog(), self.metrics)
+        self.tracker.ledger.add_partition(0, 1)
+
+    async def run(self, batcher: TickBatcher, rest: FakeRest) -> float:
+        """Fill; return how many trades REST gave."""
+        await fill_gaps(batcher, "BTCUSDT", rest, self.tracker, self.metrics)
+        return self.metrics.progress["refilled"]
 
 
 async def test_skipped_trades_are_fetched_and_nothing_else_is_added() -> None:
-    """REST returns later trades too; they come by the stream."""
-    batcher = batcher_with(1, 2, 6)
-    assert await fill_gaps(batcher, "BTCUSDT", exchange_with(list(range(1, 9)))) == 3
-    assert ids_of(batcher) == [1, 2, 3, 4, 5, 6]
-    assert batcher.buffers["BTCUSDT"].missing == 0
+    """REST returns later trades too; they come by the stream. Filled is what the brokers have."""
+    batcher, filling = batcher_with(1, 2, 6), Filling()
+    assert await filling.run(batcher, exchange_with(list(range(1, 9)))) == 3
+    assert filling.tracker.ledger.open_count("BTCUSDT") == 3
+    batch = batcher.close(1.0, 1)
+    assert (batch.symbols["BTCUSDT"].trades.id, batch.symbols["BTCUSDT"].missing) == ([1, 2, 3, 4, 5, 6], 0)
+    filling.tracker.count_written(batch)
+    assert [(gap.state, gap.opened_ids) for gap in filling.tracker.ledger.take_changes()] == [("filled", [(3, 5)])]
 
 
-async def test_ids_that_the_exchange_passes_over_do_not_exist() -> None:
+async def test_ids_that_the_exchange_passes_over_are_lost_and_named() -> None:
     """They count as missing and are not asked for again."""
-    batcher, rest = batcher_with(1, 6), exchange_with([1, 2, 5, 6, 7])
-    assert await fill_gaps(batcher, "BTCUSDT", rest) == 2
-    assert batcher.close(1.0, 1).symbols["BTCUSDT"].missing == 2
-    assert rest.asked == [2]
+    batcher, rest, filling = batcher_with(1, 6), exchange_with([1, 2, 5, 6, 7]), Filling()
+    assert await filling.run(batcher, rest) == 2
+    batch = batcher.close(1.0, 1)
+    filling.tracker.count_written(batch)
+    assert (batch.symbols["BTCUSDT"].missing, rest.asked) == (2, [2])
+    assert [(gap.state, gap.ids) for gap in filling.tracker.ledger.take_changes()] == [("lost", [(3, 4)])]
+    assert filling.metrics.progress["lost"] == 2
 
 
 async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
     """Binance's limit."""
     rest = exchange_with(list(range(2500)))
-    assert await fill_gaps(batcher_with(0, 2400), "BTCUSDT", rest) == 2399
+    assert await Filling().run(batcher_with(0, 2400), rest) == 2399
     assert rest.asked == [1, 1001, 2001]
 
 
 async def test_a_failed_or_empty_answer_is_tried_again() -> None:
     """The REST API is a little behind the streams."""
     batcher, rest = batcher_with(1, 4), exchange_with([2, 3, 4], failures=2, empty=3)
-    assert await fill_gaps(batcher, "BTCUSDT", rest) == 2
+    assert await Filling().run(batcher, rest) == 2
     assert len(rest.asked) == 6
     assert ids_of(batcher) == [1, 2, 3, 4]
 
 
-async def test_after_the_last_attempt_the_gaps_are_given_up_and_counted_as_missing() -> None:
-    """Two minutes with the pauses."""
-    batcher, rest = batcher_with(1, 4), exchange_with([], failures=99)
-    assert await fill_gaps(batcher, "BTCUSDT", rest) == 0
-    assert len(rest.asked) == gap_filling.ATTEMPTS
+async def test_what_rest_does_not_give_in_time_is_left_to_the_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is given up: the ids stay open, and a late arrival is the backfill's."""
+    monkeypatch.setattr(gap_filling, "REFILL_S", 0.05)
+    batcher, filling = batcher_with(1, 4), Filling()
+    assert await filling.run(batcher, exchange_with([], failures=10**6)) == 0
     assert not list(batcher.gaps())
+    assert batcher.add(trade(2)) is False
     assert batcher.close(1.0, 1).symbols["BTCUSDT"].missing == 2
+    piece = filling.tracker.ledger.next_piece()
+    assert piece is not None
+    assert (piece.start, piece.spans) == (2, [(2, 4)])
 
 
-async def test_trades_that_are_only_out_of_order_need_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_trades_that_are_only_out_of_order_open_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """They come within the first wait."""
-    batcher, rest = batcher_with(1, 3), exchange_with([2])
+    batcher, rest, filling = batcher_with(1, 3), exchange_with([2]), Filling()
 
     async def receive_it(_seconds: float) -> None:
         batcher.add(trade(2))
 
     monkeypatch.setattr(asyncio, "sleep", receive_it)
-    assert await fill_gaps(batcher, "BTCUSDT", rest) == 0
-    assert rest.asked == []
+    assert await filling.run(batcher, rest) == 0
+    assert (rest.asked, filling.tracker.ledger.take_changes()) == ([], [])

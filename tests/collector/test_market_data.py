@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app.clock import Clock
+from app.clock import Clock, steady_ms
+from app.collector import market_data
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import RECENT_MS, MarketData
 from app.collector.receipt import Receipt
@@ -158,3 +159,28 @@ async def test_of_the_books_of_a_second_the_last_one_is_kept(market: MarketData,
     kept = [one.book for one in market.recent(frozenset({"BTCUSDT"})) if isinstance(one, BookSnapshot)]
     assert [book.update_id for book in kept] == [161, 162]
     assert list(market.recent(frozenset({"ETHUSDT"}))) == []
+
+
+async def test_what_is_kept_is_bounded_in_bytes_and_what_was_dropped_is_known(
+    market: MarketData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A takeover fetches what it can no longer take from here."""
+    monkeypatch.setattr(market_data, "MOST_RECENT", 3)
+    start(market, trade(1))
+    now = steady_ms()
+    market.update_clock(Clock(NOW_MS, now))
+    for number in range(2, 6):
+        market.receive(trade(number), now + number)
+    assert [event.id for event in market.recent(frozenset({"BTCUSDT"})) if isinstance(event, Trade)] == [3, 4, 5]
+    assert market.recent_since_ms == pytest.approx(NOW_MS + 2)
+
+
+async def test_frames_that_wait_for_the_clock_are_bounded_in_bytes(
+    market: MarketData, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest go."""
+    monkeypatch.setattr(market_data, "MOST_WAITING_BYTES", 3 * len(trade(1)))
+    for number in range(1, 9):
+        market.receive(trade(number), float(number))
+    market.update_clock(Clock(NOW_MS, 0.0))
+    assert [event.id for event in events if isinstance(event, Trade)] == [5, 6, 7, 8]

@@ -180,7 +180,14 @@ async def test_an_outage_is_told_when_it_is_over(made: list[FakeConnection]) -> 
         await until(lambda: len(made) == 2)
         assert told == []
         watch.update('{"stream":"s000usdt@bookTicker"}', 4.0, 4000.0)
-    assert told == [(("s000usdt@aggTrade", "s000usdt@bookTicker"), 1000.0, 4000.0, "ConnectionClosedError")]
+    assert told == [
+        (
+            ("s000usdt@aggTrade", "s000usdt@bookTicker", "s000usdt@depth20@100ms"),
+            1000.0,
+            4000.0,
+            "ConnectionClosedError",
+        )
+    ]
 
 
 async def test_a_connection_that_is_lost_before_its_successor_is_open_makes_an_outage(
@@ -199,7 +206,14 @@ async def test_a_connection_that_is_lost_before_its_successor_is_open_makes_an_o
         await until(lambda: len(made) == 2)
         assert streams.states()["s000usdt@aggTrade"].is_up
         watch.update('{"stream":"s000usdt@bookTicker"}', 4.0, 4000.0)
-    assert told == [(("s000usdt@aggTrade", "s000usdt@bookTicker"), 1000.0, 4000.0, "ConnectionClosedError")]
+    assert told == [
+        (
+            ("s000usdt@aggTrade", "s000usdt@bookTicker", "s000usdt@depth20@100ms"),
+            1000.0,
+            4000.0,
+            "ConnectionClosedError",
+        )
+    ]
 
 
 async def test_an_endpoint_that_is_down_is_logged_with_advice_and_the_next_one_is_tried(

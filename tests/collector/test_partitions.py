@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
-import stamina
 
 from app.collector import gap_filling, partitions
 from app.collector.collector_metrics import CollectorMetrics
+from app.collector.gaps_log import newest
 from app.collector.partitions import Partitions
 from app.domain.ticks import Trade
 from app.records import TickBatch, Ticks
 from app.settings import Settings
-from tests.collector.fakes import NOW_S, SPEED, FakeMembership, FakeRest, FakeTicksLog, ready_market
+from tests.collector.fakes import NOW_S, SPEED, FakeGapsLog, FakeMembership, FakeRest, FakeTicksLog, ready_market
 
 SETTINGS = Settings(symbols=("BTCUSDT",), partitions=8, speed=SPEED)  # BTCUSDT: partition 2
 
@@ -23,10 +23,11 @@ class Membership:
 
     def __init__(self, before: Iterable[TickBatch]) -> None:
         self.group, self.ticks_log, self.metrics = FakeMembership(), FakeTicksLog(before), CollectorMetrics()
+        self.gaps_log = FakeGapsLog()
         self.market = ready_market(SETTINGS, self.metrics)
         rest = FakeRest([Trade("BTCUSDT", trade_id, NOW_S * 1000, 1.0, 1.0, True) for trade_id in range(1, 9)])
         self.partitions = Partitions(
-            SETTINGS, self.group, self.ticks_log, self.market, rest, self.metrics
+            SETTINGS, self.group, self.ticks_log, self.gaps_log, self.market, rest, self.metrics
         )  # fmt: skip
         self.task = asyncio.create_task(self.partitions.run())
 
@@ -162,13 +163,40 @@ async def test_gaps_are_filled_over_rest(monkeypatch: pytest.MonkeyPatch) -> Non
     """Two trades skipped, two fetched, in a later batch."""
     monkeypatch.setattr(gap_filling, "OUT_OF_ORDER_S", 0.0)
     monkeypatch.setattr(partitions, "CHECK_EVERY_S", 0.01)
-    with stamina.set_testing(True, attempts=3, cap=True):
-        async with running() as membership:
-            await membership.until_filled()
-            membership.receive(1)
-            membership.receive(4)
-            membership.receive(5)
-            await asyncio.sleep(0.3)
+    async with running() as membership:
+        await membership.until_filled()
+        await asyncio.sleep(0.05)
+        membership.receive(1)
+        membership.receive(4)
+        membership.receive(5)
+        await asyncio.sleep(0.8)
     written = membership.ticks_log.written
     assert sorted(trade_id for batch in written for trade_id in batch.symbols["BTCUSDT"].trades.id) == [1, 2, 3, 4, 5]
     assert (membership.metrics.progress["refilled"], membership.metrics.progress["missing"]) == (2, 0)
+    assert [(gap.state, gap.reason, gap.opened_ids) for gap in newest(membership.gaps_log.gaps)] == [
+        ("filled", "skipped", [(2, 3)])
+    ]
+
+
+async def test_what_nobody_collected_is_backfilled_beside_and_the_partition_is_live_at_once() -> None:
+    """Away for longer than the windows: ids 1 to 8 are the exchange's, 8 comes by the stream."""
+    ticks = {"BTCUSDT": Ticks(last_id=2)}
+    newest_batch = TickBatch(partition=2, second=NOW_S - 4000, closed_ms=1.0, generation=1, symbols=ticks)
+    async with running(newest_batch) as membership:
+        await membership.until_filled()
+        membership.receive(8)
+        membership.receive(9)
+        async with asyncio.timeout(8.0):
+            while not membership.gaps_log.backfilled or any(
+                one.state == "open" for one in membership.gaps_log.gaps[-1:]
+            ):
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+    assert membership.ticks_log.written[0].second >= NOW_S - 3
+    (batch,) = membership.gaps_log.backfilled
+    assert (batch.symbols["BTCUSDT"].trades.id, batch.late) == ([3, 4, 5, 6, 7], True)
+    quotes, gap = sorted(newest(membership.gaps_log.gaps), key=lambda one: one.stream)
+    assert (quotes.state, quotes.reason, quotes.from_ms) == ("lost", "absent", (NOW_S - 3999) * 1000.0)
+    assert (gap.state, gap.reason, gap.opened_ids, gap.ids) == ("filled", "absent", [(3, 7)], [])
+    assert sum(one.symbols["BTCUSDT"].missing for one in membership.ticks_log.written) == 5
+    assert membership.metrics.progress["completeness"] == 1.0

@@ -1,12 +1,13 @@
 """A partition is resumed from its newest batch and recent events."""
 
+import asyncio
+
 import pytest
-import stamina
 
 from app.clock import Clock, steady_ms
 from app.collector.collector_metrics import CollectorMetrics
 from app.collector.market_data import MarketData
-from app.collector.takeover import ATTEMPTS, LONGEST_GAP_S, take_over
+from app.collector.takeover import WINDOWS_S, take_over
 from app.collector.ticks_log import PartitionTail
 from app.domain.tick_batcher import TickBatcher
 from app.domain.ticks import BookSnapshot, Event, Quote, Trade
@@ -73,22 +74,26 @@ async def test_more_than_a_thousand_trades_take_more_than_one_request() -> None:
     assert sum(len(ids) for ids in contents(batcher, NOW_S).values()) == 2499
 
 
-async def test_what_cannot_be_fetched_stays_a_gap_to_fill_later() -> None:
-    """The takeover does not wait for ever."""
+async def test_where_rest_refuses_the_partition_is_live_with_a_hole_in_its_ids() -> None:
+    """The hole is filled beside."""
     rest = FakeRest([], failures=99)
     came: list[Event] = [trade(15, NOW_S - 1.5), trade(16, NOW_S - 1.4)]
-    with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
-        batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), came, rest, NOW_S - 2)
-    assert len(rest.asked) == ATTEMPTS
+    batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), came, rest, NOW_S - 2)
+    assert (batcher.second, len(rest.asked)) == (NOW_S - 2, 1)
     assert [ids.gaps for _, ids in batcher.gaps()] == [[(11, 15)]]
 
 
-async def test_gaps_of_the_previous_replica_are_filled() -> None:
-    """The ids that it skipped and did not fetch."""
-    tail = PartitionTail(NOW_S - 1, 1, {"BTCUSDT": 10}, {"BTCUSDT": [(5, 7)]})
-    batcher = await taken(tail, [trade(5, NOW_S - 9)], FakeRest([]), NOW_S - 20)
-    assert [ids.gaps for _, ids in batcher.gaps()] == [[(6, 7)]]
-    assert contents(batcher, NOW_S + 1)[NOW_S] == [5]
+async def test_where_rest_does_not_answer_it_waits_no_longer_than_two_seconds() -> None:
+    """A ban of ten minutes blocks every request for as long."""
+
+    class BannedRest(FakeRest):
+        async def get_trades(self, symbol: str, from_id: int) -> list[Trade]:
+            await asyncio.sleep(600)
+            return await super().get_trades(symbol, from_id)
+
+    async with asyncio.timeout(2.9):
+        batcher = await taken(PartitionTail(NOW_S - 9, 1, {"BTCUSDT": 10}), [], BannedRest([]), NOW_S - 2)
+    assert batcher.second >= NOW_S - 2
 
 
 async def test_quotes_of_seconds_already_written_are_left_out() -> None:
@@ -112,12 +117,14 @@ async def test_books_of_seconds_already_written_are_left_out() -> None:
     assert [book and book.update_id for book in found] == [None, 2, None]
 
 
-async def test_after_more_than_an_hour_a_partition_starts_anew() -> None:
-    """That much is not filled after the fact."""
-    rest = FakeRest([])
-    tail = PartitionTail(NOW_S - LONGEST_GAP_S - 1, 1, {"BTCUSDT": 10})
-    batcher = await taken(tail, [trade(99, NOW_S - 1)], rest, NOW_S - 2)
+async def test_after_more_than_the_windows_a_partition_is_live_at_once_and_its_ids_go_on() -> None:
+    """Two days: three million ids are no damaged id then."""
+    rest, tail = FakeRest([]), PartitionTail(NOW_S - WINDOWS_S - 172_800, 1, {"BTCUSDT": 10})
+    came: list[Event] = [trade(3_000_010, NOW_S - 1), trade(3_000_011, NOW_S - 0.9)]
+    batcher = await taken(tail, came, rest, NOW_S - 2)
     assert (batcher.second, rest.asked) == (NOW_S - 1, [])
+    assert [ids.gaps for _, ids in batcher.gaps()] == [[(11, 3_000_010)]]
+    assert batcher.check(trade(5_000_000, NOW_S), NOW_S * 1000.0) == [], "the next jump is judged as ever"
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,18 @@ def test_ids_that_the_newest_batches_skip_are_gaps_to_fill() -> None:
     assert tail.gaps == {"BTCUSDT": [(3, 4), (5, 6), (7, 9)]}
 
 
-def test_ids_given_up_are_not_waited_for_again() -> None:
-    """The exchange does not know them."""
+def test_what_the_batches_hold_and_miss_is_told_by_ids_alone() -> None:
+    """What became of missing ids is in the gap ledger."""
     tail = tail_of([batch(100, [1, 4]), batch(101, [5], missing=2)])
     assert tail is not None
-    assert tail.gaps == {}
+    assert (tail.gaps, tail.ids) == ({"BTCUSDT": [(2, 4)]}, {"BTCUSDT": [1, 4, 5]})
+
+
+def test_a_hole_after_silent_seconds_is_seen() -> None:
+    """The id carried through them says where the trades went on: an absence of a symbol with few trades."""
+    tail = tail_of([batch(100, [], last_id=7), batch(101, [], last_id=7), batch(900, [20])])
+    assert tail is not None
+    assert tail.gaps == {"BTCUSDT": [(8, 20)]}
 
 
 def test_a_late_trade_of_before_the_tail_does_not_open_a_gap_up_to_now() -> None:

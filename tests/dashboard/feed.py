@@ -163,13 +163,13 @@ def ledger(symbol: str, now_ms: float, partition: int = 0) -> list[Gap]:
     ago = [now_ms - 1000.0 * seconds for seconds in (2400, 2390, 2380, 900, 899, 640, 600, 95, 40, 9)]
     return [
         Gap(**trades, id=f"{symbol}-trades-1", state="lost", reason="absent", ids=[(1, 120)], from_ms=ago[0],
-            to_ms=ago[1], opened_ms=ago[1], closed_ms=ago[2], total_ids=4_100),
+            to_ms=ago[1], opened_ms=ago[1], closed_ms=ago[2], opened_ids=[(1, 4100)]),
         Gap(**trades, id=f"{symbol}-trades-2", state="filled", reason="skipped", from_ms=ago[3], to_ms=ago[4],
-            opened_ms=ago[4], closed_ms=ago[4] + 700, total_ids=3),
+            opened_ms=ago[4], closed_ms=ago[4] + 700, opened_ids=[(1, 3)]),
         Gap(**quotes, id=f"{symbol}-quotes-3", state="lost", reason="silent", from_ms=ago[5], to_ms=ago[6],
             opened_ms=ago[5] + 5000, closed_ms=ago[6]),
         Gap(**trades, id=f"{symbol}-trades-4", state="open", reason="disconnected", ids=[(9_000, 9_640)],
-            from_ms=ago[7], to_ms=ago[8], opened_ms=ago[8], total_ids=1_441),
+            from_ms=ago[7], to_ms=ago[8], opened_ms=ago[8], opened_ids=[(1, 1441)]),
         Gap(**quotes, id=f"{symbol}-quotes-5", state="open", reason="silent", from_ms=ago[9], opened_ms=ago[9] + 5000),
     ]  # fmt: skip
 

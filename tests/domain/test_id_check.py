@@ -70,7 +70,31 @@ def test_a_jump_that_nothing_contradicts_is_believed_soon_and_a_large_one_is_not
         stream.wait(NEAR_MS)
     assert (near.taken, far.taken) == ([100, 100 + NEAR], [100])
     far.wait(FAR_MS)
-    assert [trade.id for trade in far.check.refused] == [102 + NEAR]
+    assert (far.taken, far.check.refused) == ([100], [])
+
+
+def test_in_a_symbol_that_trades_seldom_two_trades_decide_about_a_large_jump() -> None:
+    """A trade a minute: eight in a row would take too long, and one may be damaged."""
+    true, damaged = Stream(), Stream()
+    for stream, following in ((true, 5001), (damaged, 101)):
+        stream.receive(100, 5000)
+        stream.wait(60_000)
+        stream.receive(following)
+        stream.wait(FAR_MS)
+    assert (true.taken, true.ids.gaps) == ([100, 5000, 5001], [(101, 5000)])
+    assert damaged.taken == [100, 101]
+    assert [trade.id for trade in damaged.check.refused] == [5000]
+
+
+def test_after_an_absence_the_first_jump_may_be_large() -> None:
+    """Days away: one trade that nothing contradicts is enough, and the next jump is judged as ever."""
+    stream = Stream()
+    stream.check = IdCheck(first_jump=3_000_000)
+    stream.receive(2_000_000)
+    stream.wait(NEAR_MS)
+    stream.receive(4_000_000)
+    stream.wait(NEAR_MS)
+    assert (stream.taken, stream.ids.gaps, stream.ids.restarts) == ([2_000_000], [(100, 2_000_000)], [])
 
 
 def test_a_large_jump_is_a_gap_after_eight_trades_and_none_of_them_is_refused() -> None:
