@@ -1,5 +1,6 @@
 """Retries with exponential backoff and jitter: one policy for brokers, disks and the exchange."""
 
+import random
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -69,6 +70,27 @@ async def retrying(
                 raise failure
             return await step()
     raise AssertionError("attempts without a limit have no end")
+
+
+class Backoff:
+    """The same pauses for a loop that does other work between the attempts of one thing.
+
+    >>> backoff = Backoff(first_wait_s=1.0, longest_wait_s=4.0)
+    >>> [int(backoff.next_s()) in {wait, wait + 1} for wait in (1, 2, 4, 4)]
+    [True, True, True, True]
+    """
+
+    def __init__(self, first_wait_s: float = FIRST_WAIT_S, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+        self._first_s, self._longest_s, self._next_s = first_wait_s, longest_wait_s, first_wait_s
+
+    def next_s(self) -> float:
+        """Return the pause after one more failure, wall seconds."""
+        pause_s, self._next_s = self._next_s, min(2 * self._next_s, self._longest_s)
+        return pause_s + random.uniform(0, self._first_s)
+
+    def reset(self) -> None:
+        """Begin anew after a success."""
+        self._next_s = self._first_s
 
 
 async def keep_running(

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from app import records
-from app.board.gap_ledger import missing_ids, missing_ids_within, outage_s, overlap_s
 from app.board.history import PartitionHistory, flags_of
+from app.board.known_gaps import missing_ids, missing_ids_within, outage_s, overlap_s
 from app.board.rings import Array, Ring
 from app.board.state import HEARTBEAT_TIMEOUT_MS, BoardState
 from app.board.symbols import age_s

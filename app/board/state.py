@@ -8,8 +8,8 @@ from collections import Counter, OrderedDict, deque
 
 from app import metrics
 from app.board.exchange_time_estimate import Durations, ExchangeTime
-from app.board.gap_ledger import GapLedger
 from app.board.history import BoardHistory, ForecastShape
+from app.board.known_gaps import KnownGaps
 from app.board.records import Bars, BoardRecord, Release
 from app.domain.acceptance import refusal_reason
 from app.domain.forecast import LEVELS
@@ -40,7 +40,7 @@ class BoardState:
         self.bars: dict[int, Bars] = {}
         self.scores: dict[ScoreKey, tuple[int, Score]] = {}
         self.settled_total: dict[int, dict[str, int]] = {}
-        self.gaps = GapLedger()
+        self.gaps = KnownGaps()
         self.releases: dict[str, Release] = {}
         self.heartbeats: dict[tuple[str, str], Heartbeat] = {}
         self.resources: dict[tuple[str, str], deque[tuple[float, ...]]] = {}

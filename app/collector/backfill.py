@@ -21,6 +21,7 @@ from app.domain.id_spans import Spans, intersect, spans_of
 from app.domain.ticks import Trade, trade_columns
 from app.logs import logger
 from app.records import TickBatch, Ticks
+from app.retry import Backoff
 
 PAUSE_S = 0.1  # 600 requests a minute of weight 4: 2,400 of Binance's 6,000, the rest is for what is live
 IDLE_S = 0.25
@@ -38,7 +39,7 @@ class Backfill:
     ) -> None:  # fmt: skip
         self._tracker, self._gaps_log, self._rest, self._metrics = tracker, gaps_log, rest, metrics
         self._is_live_busy, self._pause_s = is_live_busy, pause_s
-        self._wait_s = FIRST_WAIT_S
+        self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
 
     async def run(self) -> None:
         """Fill open gaps until cancelled, the symbols in turn; raises KafkaError."""
@@ -67,13 +68,12 @@ class Backfill:
         if not rows:  # the exchange's REST API is a little behind its streams
             await self._back_off()
             return
-        self._wait_s = FIRST_WAIT_S
+        self._backoff.reset()
         await self._write(piece, rows)
         await asyncio.sleep(self._pause_s)
 
     async def _back_off(self) -> None:
-        await asyncio.sleep(self._wait_s)
-        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        await asyncio.sleep(self._backoff.next_s())
 
     async def _write(self, piece: Piece, rows: list[Trade]) -> None:
         generation = self._tracker.ledger.generation(piece.partition)

@@ -15,6 +15,7 @@ from app.domain.tick_batcher import TickBatcher
 from app.domain.trade_ids import TradeIds
 from app.logs import logger
 from app.metrics import TICKS_REFILLED
+from app.retry import Backoff
 
 OUT_OF_ORDER_S = 0.3  # a trade that is only out of order comes within it
 REFILL_S, REQUEST_S = 10.0, 3.0  # wall time
@@ -27,7 +28,8 @@ async def fill_gaps(
     batcher: TickBatcher, symbol: str, rest: RestClient, tracker: GapTracker, metrics: CollectorMetrics
 ) -> None:
     """Open the holes of a symbol, refill what REST has soon, and leave the rest to the backfill."""
-    ids, wait_s, until_s = batcher.buffers[symbol].ids, FIRST_WAIT_S, time.monotonic() + REFILL_S
+    ids, until_s = batcher.buffers[symbol].ids, time.monotonic() + REFILL_S
+    backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
     while spans := await _still_missing(ids):
         _open(batcher, symbol, spans, tracker)
         spans = intersect(spans, ids.gaps)
@@ -35,8 +37,7 @@ async def fill_gaps(
             if time.monotonic() >= until_s:
                 _leave_to_backfill(batcher, symbol, tracker, spans)
                 return
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            await asyncio.sleep(backoff.next_s())
 
 
 async def _still_missing(ids: TradeIds) -> Spans:

@@ -7,6 +7,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from app.collector.log_producer import LogProducer
+from app.domain.acceptance import is_superseded
 from app.kafka.reading import UNREADABLE, EndOfTopic, assigned, read_until
 from app.kafka.topics import BACKFILL, GAPS
 from app.records import Gap, TickBatch
@@ -54,6 +55,6 @@ def newest(gaps: Iterable[Gap]) -> list[Gap]:
     """
     by_id, generation = dict[str, Gap](), 0
     for gap in gaps:
-        if gap.generation >= generation:
+        if not is_superseded(gap, generation):
             by_id[gap.id], generation = gap, gap.generation
     return list(by_id.values())

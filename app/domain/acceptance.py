@@ -35,7 +35,7 @@ def refusal_reason(batch: Batch, *, last_second: int | None = None, last_generat
     ''
     """
     if batch.second == NO_SECOND:
-        return "superseded" if batch.generation < last_generation else "fence"
+        return "superseded" if is_superseded(batch, last_generation) else "fence"
     if last_second is not None and batch.second <= last_second:
         return "repeated"
     return "superseded" if is_superseded(batch, last_generation) else ""

@@ -10,19 +10,19 @@ import msgspec
 import numpy as np
 
 from app.emulator.columns import Ints, Scale, format_decimal
-from app.emulator.market_source import DEPTH, DEPTH20, Book, Event, Level
+from app.emulator.market_source import DEPTH, DEPTH20, Event, Level, OrderBook
 from app.emulator.payloads import stream_name
 from app.emulator.synthetic_book import SLOT_US, BookColumns
 
 
-def book_of(scale: Scale, books: BookColumns, row: int) -> Book:
+def book_of(scale: Scale, books: BookColumns, row: int) -> OrderBook:
     """Return one row of the columns."""
     bids = _side(scale, books.bid_ticks[row], books.bid_lots[row])
     asks = _side(scale, books.ask_ticks[row], books.ask_lots[row])
-    return Book(int(books.update_ids[row]), bids, asks)
+    return OrderBook(int(books.update_ids[row]), bids, asks)
 
 
-def depth20_data(book: Book) -> bytes:
+def depth20_data(book: OrderBook) -> bytes:
     """{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}"""
     return msgspec.json.encode({"lastUpdateId": book.update_id, "bids": book.bids[:20], "asks": book.asks[:20]})
 

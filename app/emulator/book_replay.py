@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from app.emulator.book_payloads import depth20_data
-from app.emulator.market_source import DEPTH20, Book, Event
+from app.emulator.market_source import DEPTH20, Event, OrderBook
 from app.emulator.payloads import stream_name
 from app.emulator.recorded_book import LEVELS, MOST_LEVELS, BookMessage, RecordedBook
 
@@ -27,7 +27,7 @@ class BookReplay:
         self._book = RecordedBook(has_snapshots=self._has_snapshots)
         self._kept: deque[Event] = deque(maxlen=EVENTS_KEPT)
 
-    def at(self, now_us: int) -> Book | None:
+    def at(self, now_us: int) -> OrderBook | None:
         """Return the book after the last message before now; None while it is not known."""
         with self._lock:
             self._go_to(now_us)

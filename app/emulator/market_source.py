@@ -31,7 +31,7 @@ class Event(NamedTuple):
 Level = tuple[str, str]  # ("28165.47000000", "7.98680000")
 
 
-class Book(NamedTuple):
+class OrderBook(NamedTuple):
     """The order book at one time, best level first, in Binance's decimals."""
 
     update_id: int
@@ -75,7 +75,7 @@ class MarketSource(Protocol):
     def quote(self, symbol: str, now_us: int) -> QuoteColumns | None:
         """Return the best bid and ask at this time (one row); None if there was none yet."""
 
-    def book(self, symbol: str, now_us: int) -> Book | None:
+    def book(self, symbol: str, now_us: int) -> OrderBook | None:
         """Return the order book at this time; None if none is known."""
 
     def prepare(self, streams: Collection[str], now_us: int) -> None:

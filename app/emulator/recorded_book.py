@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from app.emulator.market_source import Book, Level
+from app.emulator.market_source import Level, OrderBook
 
 LEVELS = 20  # from differences alone, a side is known once it has so many
 MOST_LEVELS = 5000
@@ -90,12 +90,12 @@ class RecordedBook:
         self._recent.append(diff)
         self._update(diff)
 
-    def get(self, levels: int) -> Book | None:
+    def get(self, levels: int) -> OrderBook | None:
         """Return the best levels of each side; None while too few are known."""
         enough = 1 if self._has_snapshots else LEVELS
         if self._update_id is None or min(len(self._bids), len(self._asks)) < enough:
             return None
-        return Book(self._update_id, self._bids.best(levels, highest=True), self._asks.best(levels, highest=False))
+        return OrderBook(self._update_id, self._bids.best(levels, highest=True), self._asks.best(levels, highest=False))
 
     def _restore(self, snapshot: RecordedSnapshot) -> None:
         self._forget()

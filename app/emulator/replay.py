@@ -16,7 +16,7 @@ import numpy as np
 from app.emulator.book_replay import BookReplay
 from app.emulator.columns import Bools, QuoteColumns, Scale, TradeColumns
 from app.emulator.kline_payloads import kline_events
-from app.emulator.market_source import DEPTH20, KLINE, Book, Event, MarketSourceError
+from app.emulator.market_source import DEPTH20, KLINE, Event, MarketSourceError, OrderBook
 from app.emulator.payloads import stream_name
 from app.emulator.recorded_data import RecordedData, load_recordings
 
@@ -102,7 +102,7 @@ class ReplayMarket:
         until = int(np.searchsorted(quotes.due_us, now_us))
         return quotes.select(slice(until - 1, until)) if until else None
 
-    def book(self, symbol: str, now_us: int) -> Book | None:
+    def book(self, symbol: str, now_us: int) -> OrderBook | None:
         """Return the book after the last recorded difference or snapshot before now; None while it is not known."""
         return self._books[symbol].at(now_us) if symbol in self._books else None
 

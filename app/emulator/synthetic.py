@@ -17,7 +17,7 @@ from app.emulator import order_flow
 from app.emulator.columns import Floats, Ints, QuoteColumns, Scale, TradeColumns, concatenate
 from app.emulator.instruments import Instrument, instruments
 from app.emulator.kline_payloads import kline_events
-from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, STREAM_KINDS, Book, Event
+from app.emulator.market_source import AGG_TRADE, BOOK_TICKER, DEPTH, DEPTH20, KLINE, STREAM_KINDS, Event, OrderBook
 from app.emulator.order_flow import MINUTE_US, SimulatedMinute
 from app.emulator.payloads import agg_trade_events, quote_events, trade_events
 from app.emulator.price_process import EPOCH_S, HOUR_S, PriceProcess, SimulatedHour, hour_of_trade, simulate_hour
@@ -108,7 +108,7 @@ class SyntheticMarket:
                 return quotes.select(slice(until - 1, until))
         return None
 
-    def book(self, symbol: str, now_us: int) -> Book | None:
+    def book(self, symbol: str, now_us: int) -> OrderBook | None:
         """Return the order book after the last quote before now; None before 2024-01-01."""
         return self._books.book(symbol, now_us)
 

@@ -10,7 +10,7 @@ import numpy as np
 from app.emulator.book_payloads import book_of, depth20_events, depth_events
 from app.emulator.columns import QuoteColumns
 from app.emulator.instruments import Instrument
-from app.emulator.market_source import DEPTH, Book, Event
+from app.emulator.market_source import DEPTH, Event, OrderBook
 from app.emulator.order_flow import MINUTE_US, SimulatedMinute
 from app.emulator.price_process import EPOCH_S, PriceProcess
 from app.emulator.synthetic_book import SLOT_US, BookColumns, BookNoise, book_noise, simulate_book
@@ -39,7 +39,7 @@ class SyntheticBooks:
         make = depth_events if kind == DEPTH else depth20_events
         return list(make(symbol, self._instruments[symbol].scale, books, start_us, end_us))
 
-    def book(self, symbol: str, now_us: int) -> Book | None:
+    def book(self, symbol: str, now_us: int) -> OrderBook | None:
         """Return the book after the last quote before now; None if there was none."""
         books = self._between(symbol, now_us, now_us)
         rows = len(books.due_us)

@@ -6,7 +6,7 @@ A worker that starts after a fence was read would otherwise take a former owner'
 import msgspec
 from faust.types import EventT
 
-from app.domain.acceptance import NO_SECOND
+from app.domain.acceptance import NO_SECOND, is_superseded
 from app.records import Batch
 
 
@@ -32,7 +32,7 @@ class Fences:
     def update(self, event: EventT) -> bool:
         """Learn the fence that an event is; return whether it is one, and not a former owner's."""
         batch: Batch = event.value
-        if batch.second != NO_SECOND or batch.generation < self.generation(event):
+        if batch.second != NO_SECOND or is_superseded(batch, self.generation(event)):
             return False
         self._fences[event.message.partition] = Fence(batch.generation, event.message.offset)
         return True

@@ -99,6 +99,8 @@ _SINGLES: dict[str, tuple[Fault, ...]] = {
     "damage_id +10,000": (Fault("damage_id", streams=(AGG_TRADE,), by=10_000, count=1),),
     "damage_id +1": (Fault("damage_id", streams=(AGG_TRADE,), by=1, count=1),),
     "damage_id −10,000": (Fault("damage_id", streams=(AGG_TRADE,), by=-10_000, count=1),),
+    "halt": (Fault("halt", seconds=6.0, symbols=SYMBOLS[:1]),),
+    "delist": (Fault("delist", seconds=6.0, symbols=SYMBOLS[:1]),),
     "restart_ids": (Fault("restart_ids", symbols=SYMBOLS[:1]),),
     "clock of events + 5 s": (_clock(5.0, 6.0, "events"),),
     "clock of events − 5 s": (_clock(-5.0, 6.0, "events"),),

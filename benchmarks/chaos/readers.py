@@ -54,7 +54,7 @@ def accepted(ticks: Iterable[WrittenBatch]) -> dict[int, list[WrittenBatch]]:
         batch, seen = written.batch, kept[written.batch.partition]
         last_second = seen[-1].batch.second if seen and not is_fence(batch) else None
         last_generation = generations[batch.partition]
-        if refusal_reason(batch, last_second=last_second, last_generation=last_generation):
+        if refusal_reason(batch, last_second=last_second, last_generation=last_generation) not in {"", "fence"}:
             continue
         generations[batch.partition] = batch.generation
         if not is_fence(batch):

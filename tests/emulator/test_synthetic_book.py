@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.emulator.market_source import BOOK_TICKER, DEPTH, DEPTH20, Book
+from app.emulator.market_source import BOOK_TICKER, DEPTH, DEPTH20, OrderBook
 from app.emulator.synthetic import SyntheticMarket, synthetic
 
 NOW_S = 1_795_000_000
@@ -21,7 +21,7 @@ def market() -> SyntheticMarket:
     return synthetic(7, "BTCUSDT")
 
 
-def book_at(market: SyntheticMarket, now_us: int) -> Book:
+def book_at(market: SyntheticMarket, now_us: int) -> OrderBook:
     book = market.book("BTCUSDT", now_us)
     assert book is not None
     return book

@@ -17,10 +17,11 @@ def test_symbols_are_grouped_in_order() -> None:
 
 
 def test_the_topics_of_the_walk_are_copartitioned() -> None:
-    """Ticks, features, predictions and outcomes have one partition count; the others have one partition."""
+    """Whatever belongs to a symbol has one partition count; the others have one partition."""
     settings = Settings(partitions=5)
     counts = {spec.name: spec.partitions(settings) for spec in topics.ALL}
-    assert counts == {"ticks": 5, "features": 5, "predictions": 5, "outcomes": 5, "models": 1, "status": 1, "dead": 1}
+    walk = ("ticks", "backfill", "gaps", "features", "predictions", "outcomes")
+    assert counts == {**dict.fromkeys(walk, 5), "models": 1, "status": 1, "dead": 1}
 
 
 def test_models_are_compacted_and_never_expire() -> None:

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from app.api import examples
 from app.api.examples import SECOND, bars
 from app.board.board import Board
-from app.board.gap_ledger import MOST_CLOSED, MOST_OPEN, GapLedger, missing_ids_within, outage_s
+from app.board.known_gaps import MOST_CLOSED, MOST_OPEN, KnownGaps, missing_ids_within, outage_s
 from app.board.views import SymbolFeed
 from app.records import Gap
 from tests.board.conftest import empty_board
@@ -80,7 +80,7 @@ def test_quote_outages_are_counted_in_seconds_once() -> None:
 
 def test_a_former_owners_record_does_not_open_a_gap_again() -> None:
     """Its generation is lower; it was sent before it knew."""
-    ledger = GapLedger()
+    ledger = KnownGaps()
     assert ledger.update(gap("a", state="filled", ids=[], generation=2))
     assert not ledger.update(gap("a", generation=1))
     assert ledger.open("BTCUSDT") == []
@@ -88,7 +88,7 @@ def test_a_former_owners_record_does_not_open_a_gap_again() -> None:
 
 def test_the_newest_gaps_are_kept_and_the_open_ones_longest() -> None:
     """A storm of gaps does not fill the memory."""
-    ledger = GapLedger()
+    ledger = KnownGaps()
     for at in range(MOST_OPEN + 20):
         ledger.update(gap(f"o{at}", opened_ms=float(at)))
         ledger.update(gap(f"c{at}", state="filled", ids=[], closed_ms=float(at)))
@@ -99,7 +99,7 @@ def test_the_newest_gaps_are_kept_and_the_open_ones_longest() -> None:
 
 def test_a_gap_deleted_from_its_topic_is_gone() -> None:
     """Retention or an operator removed it."""
-    ledger = GapLedger()
+    ledger = KnownGaps()
     ledger.update(gap("a"))
     assert ledger.remove("a")
     assert not ledger.remove("a")

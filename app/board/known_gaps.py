@@ -8,10 +8,10 @@ MOST_CLOSED = 200
 FAR_FUTURE_MS = 4e15  # a time beyond any clock's: the gap lasts
 
 
-class GapLedger:
+class KnownGaps:
     """The newest record of each gap.
 
-    >>> ledger = GapLedger()
+    >>> ledger = KnownGaps()
     >>> gap = Gap(id="A-trades-3", symbol="A", partition=0, stream="trades", state="open", reason="skipped",
     ...           ids=[(3, 9)], from_ms=1000.0, to_ms=2000.0, opened_ms=2000.0)
     >>> ledger.update(gap)
