@@ -16,7 +16,6 @@ from app.broker.broker import Broker
 from app.clock import wall_ms
 from app.collector.collector import Collector
 from app.collector.ticks_log import tail_of
-from app.domain.acceptance import refusal_reason
 from app.emulator import Exchange, replay
 from app.emulator.fault_injection import Fault
 from app.kafka.reading import read_topic
@@ -24,6 +23,7 @@ from app.kafka.topics import TICKS
 from app.metrics import TICKS_RECONNECTS
 from app.records import TickBatch
 from app.settings import Settings
+from tests.collector.interleavings import as_read
 
 RECORDING = "binance-ws/spot-btcusdt-20230405.dat.gz"
 PROCESS = """
@@ -56,18 +56,8 @@ def settings(kafka: str, prefix: str, exchange: Exchange) -> Settings:
 
 
 async def batches(settings: Settings) -> list[TickBatch]:
-    """Return every batch written, in order."""
-    return [msgspec.json.decode(message.value, type=TickBatch) async for message in read_topic(settings, TICKS)]
-
-
-def accepted(written: list[TickBatch]) -> list[TickBatch]:
-    """Return what a consumer accepts: no lower generation, no second twice."""
-    kept: list[TickBatch] = []
-    for batch in written:
-        last = kept[-1] if kept else None
-        if not (last and refusal_reason(batch, last_second=last.second, last_generation=last.generation)):
-            kept.append(batch)
-    return kept
+    """Return every batch that a reader accepts, in order: neither fences nor what came after one of a former owner."""
+    return as_read([msgspec.json.decode(one.value, type=TickBatch) async for one in read_topic(settings, TICKS)])
 
 
 def assert_complete(kept: list[TickBatch], expected: list[int] = IDS) -> None:
@@ -175,7 +165,7 @@ async def test_a_replica_takes_over_from_one_that_is_killed_without_losing_or_do
         owner.process.kill()
         await until(lambda: "fills a partition" in other.log.read_text()[at:])
         await until(written(LAST_SECOND + 1))
-    kept = accepted(await batches(settings))
+    kept = await batches(settings)
     assert_complete(kept)
     assert any(batch.late for batch in kept)
     assert kept[-1].generation > kept[0].generation
@@ -194,7 +184,7 @@ async def test_a_killed_collector_that_comes_back_goes_on_without_a_gap(settings
         await until(lambda: again.fills)
         assert wall_ms() - killed_ms < 8_000
         await until(written(LAST_SECOND + 1))
-    kept = accepted(await batches(settings))
+    kept = await batches(settings)
     assert_complete(kept)
 
 
@@ -258,7 +248,7 @@ async def test_seconds_wait_for_a_broker_that_restarts_and_none_is_lost(settings
         await asyncio.to_thread(broker.start)
         stopped_at = collector.progress["second"]
         await until(lambda: collector.progress["second"] >= stopped_at + 100 and collector.progress["lag_s"] < 1)
-    kept = accepted(await batches(settings))
+    kept = await batches(settings)
     assert_complete(kept, up_to_now(kept))
 
 
@@ -272,7 +262,7 @@ async def test_a_replica_that_shuts_down_hands_over_at_once(settings: Settings) 
         await until(lambda: other.progress["partitions"] == 1 and other.progress["lag_s"] < 1)
         assert (other.stall_reason(), other.not_ready_reason()) == ("", "")
         assert wall_ms() - stopped_ms < 4_000
-    kept = accepted(await batches(settings))
+    kept = await batches(settings)
     assert_complete(kept, up_to_now(kept))
 
 
@@ -290,6 +280,6 @@ async def test_a_replica_that_was_frozen_and_comes_back_does_no_harm(settings: S
         await until(lambda: "fills a partition" in other.log.read_text()[at:])
         owner.process.send_signal(signal.SIGCONT)
         await until(written(LAST_SECOND + 60))
-    kept = accepted(await batches(settings))
+    kept = await batches(settings)
     assert "this process was suspended longer than the session timeout" in owner.log.read_text()
     assert_complete(kept)
