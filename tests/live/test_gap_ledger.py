@@ -23,7 +23,7 @@ from app.kafka.topics import BACKFILL, GAPS, TICKS
 from app.records import Gap, TickBatch, Ticks
 from app.settings import Settings
 from tests.exchange import exchange_with
-from tests.live.test_collector import accepted, batches, collecting, replicas, until
+from tests.live.test_collector import batches, collecting, replicas, until
 
 SYMBOL = "BTCUSDT"
 AWAY_S = 75 * 60
@@ -89,7 +89,7 @@ def is_settled(settings: Settings, known: int = 1) -> Callable[[], Awaitable[boo
 
 async def assert_each_once_or_named(settings: Settings, first_id: int) -> None:
     """Every id from the first to the last one written is read exactly once, or lost by name."""
-    kept = accepted(await batches(settings))
+    kept = await batches(settings)
     live = [one for batch in kept for one in batch.symbols[SYMBOL].trades.id]
     late = set(await backfilled(settings))
     lost = {one for gap in await gaps(settings) for first, last in gap.lost_ids for one in range(first, last + 1)}
@@ -111,7 +111,7 @@ async def test_after_75_minutes_away_it_is_live_at_once_and_every_trade_is_backf
     await assert_each_once_or_named(settings, last_id + 1)
     (gap,) = await gaps(settings)
     assert (gap.state, gap.reason, gap.ids) == ("filled", "absent", [])
-    seconds = [batch.second for batch in accepted(await batches(settings))]
+    seconds = [batch.second for batch in await batches(settings)]
     assert seconds[1] - seconds[0] >= AWAY_S - 60
 
 
@@ -178,7 +178,7 @@ async def test_ids_that_the_exchange_does_not_have_are_named_as_lost(
         await until(lambda: collector.progress["lost"] > 0)
         await until(is_settled(settings))
         await asyncio.sleep(1.0)
-    await assert_each_once_or_named(settings, accepted(await batches(settings))[0].symbols[SYMBOL].trades.id[0])
+    await assert_each_once_or_named(settings, (await batches(settings))[0].symbols[SYMBOL].trades.id[0])
     lost = [one for gap in await gaps(settings) for first, last in gap.lost_ids for one in range(first, last + 1)]
     assert 5 <= len(lost) <= 6
     assert all(one % 7 == 0 for one in lost)
