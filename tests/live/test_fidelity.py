@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from itertools import pairwise
 
-import msgspec
 import pytest
 
 from app.collector.collector import Collector
 from app.domain.decimals import decimals
 from app.emulator import Exchange, synthetic
 from app.emulator.fault import Fault
-from app.kafka.reading import read_topic
-from app.kafka.topics import TICKS
-from app.records import TickBatch, Ticks
+from app.records import Ticks
 from app.settings import Settings
+from tests.live.test_collector import batches
 
 MARKET = synthetic(7, ticks_per_s=300)
 
@@ -37,8 +35,7 @@ async def collected(settings: Settings, seconds: int) -> list[Ticks]:
             await asyncio.sleep(0.1)
     task.cancel()
     await asyncio.wait([task])
-    batches = [msgspec.json.decode(message.value, type=TickBatch) async for message in read_topic(settings, TICKS)]
-    return [batch.symbols["BTCUSDT"] for batch in batches][1:]
+    return [batch.symbols["BTCUSDT"] for batch in await batches(settings)][1:]
 
 
 def sent(first_ms: int, last_ms: int) -> dict[int, tuple[str, str, int]]:

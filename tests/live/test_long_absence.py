@@ -55,7 +55,7 @@ async def lags_ms(settings: Settings) -> list[float]:
     lags, seen = list[float](), set[int]()
     async for message in read_topic(settings, TICKS):
         batch = msgspec.json.decode(message.value, type=TickBatch)
-        if batch.generation > 1 and not batch.late:
+        if batch.generation > 1 and batch.symbols and not batch.late:
             lags += [message.timestamp - (batch.second + 1) * 1000.0] if batch.partition in seen else []
             seen.add(batch.partition)
     return sorted(lags)
