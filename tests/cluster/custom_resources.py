@@ -15,7 +15,7 @@ import yaml
 
 from tests.chart.objects import Object
 
-GATEWAY = "config/crd/standard/gateway.networking.k8s.io_"
+GATEWAY = "config/crd/experimental/gateway.networking.k8s.io_"  # sessionPersistence is not in the standard channel
 MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com_"
 MODULES = {  # module@version → files
     "github.com/elastic/cloud-on-k8s/v3@v3.5.0": ("config/crds/v1/all-crds.yaml",),
