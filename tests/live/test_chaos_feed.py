@@ -12,7 +12,7 @@ from benchmarks.chaos.run_case import Patience, run_case
 
 # True once the collector writes the gap ledger, doubts damaged ids and keeps its own clock: then every promise is
 # asserted and every fault is drawn.
-STRICT = False
+STRICT = True
 NOT_YET = set() if STRICT else {"clock", "damage_id", "restart_ids"}
 SINGLES = ("skip", "disconnect", "duplicate")
 AS_PROCESSES, SEEDS = "skip", (1, 2, 3)

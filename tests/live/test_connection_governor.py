@@ -95,7 +95,7 @@ async def test_a_storm_of_cuts_is_held_to_the_budget() -> None:
 @pytest.fixture
 def ten_connections(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """Return ten symbols whose streams take ten connections."""
-    monkeypatch.setattr(market_streams, "STREAMS_PER_CONNECTION", 2)
+    monkeypatch.setattr(market_streams, "STREAMS_PER_CONNECTION", 3)
     return tuple(f"S{number:03}USDT" for number in range(10))
 
 
@@ -109,7 +109,7 @@ async def test_ten_connections_are_live_at_another_endpoint_within_15_s_of_a_bla
         exchange_with(source=market) as exchange,
         feeding(f"{hole.ws_url},{exchange.ws_url}", ten_connections) as feed,
     ):
-        assert await until(lambda: len(feed.frames) == 20) < 15.0
+        assert await until(lambda: len(feed.frames) == 30) < 15.0
         assert handshakes(hole) <= 2
         assert handshakes(exchange) == 10
 
@@ -124,13 +124,13 @@ async def test_ten_live_connections_move_within_15_s_when_their_endpoint_becomes
         exchange_with(source=market) as exchange,
         feeding(f"{first.ws_url},{exchange.ws_url}", ten_connections) as feed,
     ):
-        await until(lambda: len(feed.frames) == 20)
+        await until(lambda: len(feed.frames) == 30)
         await asyncio.sleep(1.0)
         feed.frames.clear()
         first.faults.inject(Fault("black_hole"))
         first.faults.inject(Fault("silence"))
         feed.frames.clear()
-        assert await until(lambda: len(feed.frames) == 20) < 15.0
+        assert await until(lambda: len(feed.frames) == 30) < 15.0
         assert handshakes(first) + handshakes(exchange) <= 24
 
 
@@ -177,7 +177,7 @@ async def test_a_stuck_stream_is_named_subscribed_again_and_reported_while_other
         exchange_with(source=synthetic(7, 2, ticks_per_s=300)) as exchange,
         feeding(exchange.ws_url, ("BTCUSDT", "ETHUSDT")) as feed,
     ):
-        await until(lambda: len(feed.frames) == 4 and min(feed.frames.values()) > 100)
+        await until(lambda: len(feed.frames) == 6 and min(feed.frames.values()) > 100)
         exchange.faults.inject(Fault("silence", 4.0, symbols=("ETHUSDT",), streams=("bookTicker",)))
         await until(lambda: bool(feed.outages))
         (streams, from_ms, until_ms, reason), *more = feed.outages

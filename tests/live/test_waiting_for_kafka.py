@@ -24,6 +24,7 @@ PROGRAM = f"""
 from app.service import limits
 limits.STUCK_S, limits.KAFKA_OUTAGE_S = {STUCK_S}, 3.0
 from app.cli import main
+from tests.collector.interleavings import as_read
 main()
 """
 PORT_OF = {"collect": "metrics_port", "worker": "worker_port", "train": "metrics_port", "archive": "metrics_port",
@@ -148,9 +149,9 @@ async def test_kafka_comes_late_and_goes_away_and_nobody_ends(
     await until(processes, "readyz", 200)
 
     settings = settings_of(own_broker)
-    newest = (await topic_io.records(settings, topics.TICKS, TickBatch))[-1].second
+    newest = as_read(await topic_io.records(settings, topics.TICKS, TickBatch))[-1].second
     predicted = await predictions_until(settings, newest)
-    ticks = [batch.second for batch in await topic_io.records(settings, topics.TICKS, TickBatch)]
+    ticks = [batch.second for batch in as_read(await topic_io.records(settings, topics.TICKS, TickBatch))]
     assert sorted(set(ticks)) == list(range(min(ticks), max(ticks) + 1))
     assert sorted(predicted) == list(range(min(ticks), max(predicted) + 1))
 
