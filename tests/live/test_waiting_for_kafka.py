@@ -18,13 +18,13 @@ from app.records import PredictionBatch, TickBatch
 from app.service import ports
 from app.settings import Settings
 from benchmarks import topic_io
+from tests.collector.interleavings import as_read
 
 STUCK_S, OUTAGE_S, HORIZON_S = 8, 30, 5  # the outage is longer than the worker's last limit, 3 × STUCK_S
 PROGRAM = f"""
 from app.service import limits
 limits.STUCK_S, limits.KAFKA_OUTAGE_S = {STUCK_S}, 3.0
 from app.cli import main
-from tests.collector.interleavings import as_read
 main()
 """
 PORT_OF = {"collect": "metrics_port", "worker": "worker_port", "train": "metrics_port", "archive": "metrics_port",
