@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.dashboard.pages import accuracy, feed, live, models, system
 from app.dashboard.theme import STYLE
+from app.dashboard.views import accuracy, feed, live, models, system
 
 ICON = str(Path(__file__).with_name("icon.svg"))  # from the package: Streamlit would fetch others from the web
 

@@ -63,6 +63,13 @@ def test_the_live_page_renews_itself_without_flicker(page: Page, dashboard: tupl
     assert len(found["heights"]) == 1
 
 
+def test_any_page_may_be_the_first_one_that_is_opened(page: Page, start: Start) -> None:
+    """Until the script has run once, Streamlit takes a folder named `pages` beside it for the pages: blank ones."""
+    port = ports.free_port()
+    start("tests/dashboard/feed.py", "--port", str(port), "--symbols", "1", port=port)
+    opened(page, f"http://127.0.0.1:{port}/feed")
+
+
 def test_the_chart_is_that_of_the_newest_second(page: Page, dashboard: tuple[str, int]) -> None:
     """The mid line of the chart in the browser grows with time."""
     opened(page, dashboard[0]).wait_for_selector(".scatterlayer .trace")

@@ -15,7 +15,7 @@ PAGES = ("live", "accuracy", "feed", "models", "system")
 def run(page: str, board: Board) -> AppTest:
     """Run one page on a board; return what it drew."""
     shared_board.share(board)
-    script = f"from app.dashboard.pages import {page}\n{page}.page()\n"
+    script = f"from app.dashboard.views import {page}\n{page}.page()\n"
     return AppTest.from_string(script, default_timeout=20).run()
 
 
