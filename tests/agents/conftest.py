@@ -10,6 +10,7 @@ from faust.types import TP, Message
 
 import agents.outcomes
 import agents.predictions
+from app.clock import wall_ms
 from app.kafka import topics
 from app.records import DeadLetter, Record
 from app.streaming import admission, dead_letters, faust_app, publisher
@@ -50,7 +51,7 @@ class AgentRun:
         """Return a record as it comes out of a topic, its numbers rising."""
         self._offset += 1
         message: Any = Message(
-            "some.topic", partition, self._offset, 0.0, 0, {}, b"0", publisher.encode(record), None,
+            "some.topic", partition, self._offset, wall_ms() / 1000, 1, {}, b"0", publisher.encode(record), None,
             tp=TP("some.topic", partition),
         )  # fmt: skip
         return faust.Event(faust_app.app, b"0", record, {}, message)

@@ -19,8 +19,9 @@ def _batch(second: int = SECOND, closed_ms: float = NOW_MS, generation: int = 1)
     return Batch(partition=2, second=second, closed_ms=closed_ms, generation=generation)
 
 
-def _event(batch: Batch, partition: int = 2) -> Any:
-    return SimpleNamespace(value=batch, message=SimpleNamespace(partition=partition))
+def _event(batch: Batch, partition: int = 2, timestamp: float | None = None) -> Any:
+    appended_s = wall_ms() / 1000 if timestamp is None else timestamp
+    return SimpleNamespace(value=batch, message=SimpleNamespace(partition=partition, timestamp=appended_s))
 
 
 @pytest.fixture(autouse=True)
@@ -62,25 +63,35 @@ def test_live_a_second_that_has_not_come_yet_is_refused() -> None:
         admit("features", _event(_batch(now_s + 90)), None)
 
 
-@pytest.mark.parametrize("closed_ms", [-1.0, NOW_MS + 61_000.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("closed_ms", [-1.0, 1e15, float("inf"), float("nan")])
 def test_an_impossible_close_is_refused(closed_ms: float) -> None:
-    """A batch is closed after 1970 and not after now."""
-    assert "not between" in implausible_reason(_batch(closed_ms=closed_ms), None, NOW_MS, 1.0)
+    """A batch is closed after 1970; whether before now, the machine's clock cannot say."""
+    assert "not between" in implausible_reason(_batch(closed_ms=closed_ms), None, NOW_MS, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_clocks_of_machines_that_were_set_refuse_nothing(step_s: float) -> None:
+    """The collector's (`closed_ms`) or the worker's: the broker's time decides."""
+    now_s = SECOND + 7.0
+    closed_ms = 1000.0 * (now_s + step_s)
+    assert admit("features", _event(_batch(SECOND + 5, closed_ms=closed_ms), timestamp=now_s), SECOND)
+    with pytest.raises(ImplausibleError, match="has not come yet"):
+        admit("features", _event(_batch(SECOND + 90, closed_ms=closed_ms), timestamp=now_s), SECOND)
 
 
 def test_at_speed_a_second_moves_on_from_the_one_before_no_faster_than_the_speed() -> None:
     """Ten seconds of wall time at speed 10 may be 100 s of exchange time, and a minute of tolerance ten times that."""
-    before = _batch(closed_ms=NOW_MS - 10_000.0)
-    assert not implausible_reason(_batch(SECOND + 100), before, NOW_MS, 10.0)
-    assert not implausible_reason(_batch(SECOND + 700), before, NOW_MS, 10.0)
-    assert "cannot come" in implausible_reason(_batch(SECOND + 701), before, NOW_MS, 10.0)
+    before = _batch()
+    assert not implausible_reason(_batch(SECOND + 100), before, NOW_MS, 10_000.0, 10.0)
+    assert not implausible_reason(_batch(SECOND + 700), before, NOW_MS, 10_000.0, 10.0)
+    assert "cannot come" in implausible_reason(_batch(SECOND + 701), before, NOW_MS, 10_000.0, 10.0)
 
 
 def test_at_speed_the_first_second_is_bounded_too() -> None:
     """A synthetic run may be ahead of the wall clock by what it gained in a week, and no more."""
     ahead_s = int(NOW_MS / 1000 + 9 * admission.KEPT_S)
-    assert not implausible_reason(_batch(ahead_s), None, NOW_MS, 10.0)
-    assert "has not come yet" in implausible_reason(_batch(ahead_s + 61), None, NOW_MS, 10.0)
+    assert not implausible_reason(_batch(ahead_s), None, NOW_MS, 0.0, 10.0)
+    assert "has not come yet" in implausible_reason(_batch(ahead_s + 61), None, NOW_MS, 0.0, 10.0)
 
 
 def test_a_fence_is_not_processed_and_its_generation_refuses_a_former_owners_second() -> None:
