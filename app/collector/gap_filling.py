@@ -90,7 +90,8 @@ async def _refill(
             rows = await rest.get_trades(symbol, at)
             if not rows:
                 return False  # the exchange's REST API is a little behind its streams
-            added = sum(batcher.add(trade) for trade in rows if at <= trade.id < stop)
+            missing = batcher.buffers[symbol].ids.is_missing  # asked now: ids may have started anew meanwhile
+            added = sum(batcher.add(trade) for trade in rows if missing(trade.id))
             TICKS_REFILLED.labels(symbol).inc(added)
             metrics.count_refilled(added)
             _lose(batcher, symbol, tracker, metrics, (at, min(stop, rows[-1].id + 1)))

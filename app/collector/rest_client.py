@@ -64,7 +64,10 @@ class RestClient:
 
         """
         rows = await self._request("get_aggregate_trades", symbol=symbol, fromId=from_id, limit=ROWS)
-        return trades_of_rows(symbol, rows, Receipt(time.time_ns()))
+        trades = trades_of_rows(symbol, rows, Receipt(time.time_ns()))
+        if trades and trades[0].id < from_id:  # the exchange has numbered its trades anew
+            raise MalformedError(f"trades of {symbol} from id {trades[0].id} on, but {from_id} was asked for")
+        return trades
 
     async def get_clock(self, rate: float) -> ClockReading:
         """Return the exchange's clock, from the shortest of five round trips; raises one of `REST_ERRORS`."""

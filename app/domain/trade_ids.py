@@ -27,8 +27,10 @@ class TradeIds:
 
     def is_expected(self, trade_id: int) -> bool:
         """Return whether the id is the next one or fills a gap."""
-        if self.next is None or trade_id >= self.next:
-            return trade_id == self.next
+        return trade_id == self.next or self.is_missing(trade_id)
+
+    def is_missing(self, trade_id: int) -> bool:
+        """Return whether the id fills a gap."""
         return any(start <= trade_id < stop for start, stop in self.gaps)
 
     def restart(self, first_id: int) -> None:

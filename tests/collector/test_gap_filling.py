@@ -57,6 +57,19 @@ class Filling:
         return self.metrics.progress["refilled"]
 
 
+async def test_what_is_fetched_after_ids_started_anew_is_not_added() -> None:
+    """The answer is of the old numbering: in the new one it would be a jump."""
+    batcher = batcher_with(1_000, 1_003)
+
+    class Restarting(FakeRest):
+        async def get_trades(self, symbol: str, from_id: int) -> list[Trade]:
+            batcher.buffers["BTCUSDT"].ids.restart(7)
+            return [trade(number) for number in range(from_id, from_id + 3)]
+
+    assert await Filling().run(batcher, Restarting([])) == 0
+    assert batcher.buffers["BTCUSDT"].ids.next == 7
+
+
 async def test_skipped_trades_are_fetched_and_nothing_else_is_added() -> None:
     """REST returns later trades too; they come by the stream. Filled is what the brokers have."""
     batcher, filling = batcher_with(1, 2, 6), Filling()

@@ -115,7 +115,7 @@ async def test_at_most_four_requests_run_at_once(clients: list[FakeClient]) -> N
     """Ten are asked for."""
     rest = RestClient("http://a")
     clients[0].delay_s = 0.01
-    await asyncio.gather(*(rest.get_trades("BTCUSDT", at) for at in range(10)))
+    await asyncio.gather(*(rest.get_trades("BTCUSDT", 7) for _ in range(10)))
     assert clients[0].most_running == CONCURRENT_REQUESTS
 
 
@@ -134,6 +134,13 @@ async def test_a_single_wrong_server_time_is_left_out(clients: list[FakeClient])
     clock, error_ms = await rest.get_clock(1.0)
     assert clock.exchange_anchor_ms == 1_000_015.5
     assert error_ms > 14, "half of 30 ms, which timers of whole milliseconds may cut by one"
+
+
+async def test_trades_of_before_the_id_that_was_asked_for_are_refused(clients: list[FakeClient]) -> None:
+    """The exchange has numbered its trades anew: its answer is about others."""
+    assert clients == []
+    with pytest.raises(MalformedError, match="trades of BTCUSDT from id 7 on, but 8 was asked for"):
+        await RestClient("http://a").get_trades("BTCUSDT", 8)
 
 
 async def test_close_closes_every_endpoint(clients: list[FakeClient]) -> None:
